@@ -1,0 +1,78 @@
+/**
+ * The Gen8/Gen9 interrupt tree: groups of ISR/IMR/IIR/IER under the master register, and the events a vGPU raises.
+ * Source: PRM BDW/SKL Vol 2c "Interrupts"; public i915_reg.h (GEN8_MASTER_IRQ, GEN8_*_IIR, SDE*).
+ */
+import { BCS, type EngineId, RCS, VCS, VCS2, VECS } from './engines.js';
+import { P, P_ALL, P_GEN9 } from './platform.js';
+
+export const MASTER_IRQ = 0x44200;
+export const MASTER_ENABLE = 0x80000000;
+
+/** Register offsets within a group, from its base. */
+export const IRQ_ISR = 0;
+export const IRQ_IMR = 4;
+export const IRQ_IIR = 8;
+export const IRQ_IER = 12;
+
+export interface InterruptGroup {
+  readonly name: string;
+  /** ISR address; IMR, IIR and IER follow. */
+  readonly base: number;
+  /** Which master bit summarises which bits of this group: [master bit, mask within the group]. */
+  readonly summary: readonly (readonly [bit: number, mask: number])[];
+}
+
+export const INTERRUPT_GROUPS: readonly InterruptGroup[] = [
+  { name: 'GT0', base: 0x44300, summary: [[0, 0x0000ffff], [1, 0xffff0000]] },
+  { name: 'GT1', base: 0x44310, summary: [[2, 0x0000ffff], [3, 0xffff0000]] },
+  { name: 'GT2', base: 0x44320, summary: [[4, 0x0000ffff]] },
+  { name: 'GT3', base: 0x44330, summary: [[6, 0x0000ffff]] },
+  { name: 'DE_PIPE_A', base: 0x44400, summary: [[16, 0xffffffff]] },
+  { name: 'DE_PIPE_B', base: 0x44410, summary: [[17, 0xffffffff]] },
+  { name: 'DE_PIPE_C', base: 0x44420, summary: [[18, 0xffffffff]] },
+  { name: 'DE_PORT', base: 0x44440, summary: [[20, 0xffffffff]] },
+  { name: 'DE_MISC', base: 0x44460, summary: [[22, 0xffffffff]] },
+  { name: 'PCU', base: 0x444e0, summary: [[30, 0xffffffff]] },
+  { name: 'SDE', base: 0xc4000, summary: [[23, 0xffffffff]] },
+];
+
+/** Index of a group in INTERRUPT_GROUPS, by name. */
+export const GROUP = { GT0: 0, GT1: 1, GT2: 2, GT3: 3, PIPE_A: 4, PIPE_B: 5, PIPE_C: 6, PORT: 7, MISC: 8, PCU: 9, SDE: 10 } as const;
+
+export interface InterruptEvent {
+  readonly group: number;
+  readonly bit: number;
+  readonly platforms: number;
+}
+
+const on = (group: number, bit: number, platforms: number = P_ALL): InterruptEvent => ({ group, bit, platforms });
+
+/** GT events of an engine: where its user interrupt is; flush/PIPE_CONTROL notify is +4, context switch is +8. */
+export const ENGINE_EVENTS: Readonly<Record<EngineId, { readonly group: number; readonly shift: number }>> = {
+  [RCS]: { group: GROUP.GT0, shift: 0 },
+  [BCS]: { group: GROUP.GT0, shift: 16 },
+  [VCS]: { group: GROUP.GT1, shift: 0 },
+  [VCS2]: { group: GROUP.GT1, shift: 16 },
+  [VECS]: { group: GROUP.GT3, shift: 0 },
+};
+export const USER_INTERRUPT = 0;
+export const FLUSH_NOTIFY = 4;
+export const CONTEXT_SWITCH = 8;
+
+/** Display and PCH events. One name may have a row per platform class. */
+export const DISPLAY_EVENTS = {
+  PIPE_VBLANK: [on(GROUP.PIPE_A, 0)],
+  PRIMARY_FLIP_DONE: [on(GROUP.PIPE_A, 4, P.BDW), on(GROUP.PIPE_A, 3, P_GEN9)],
+  SPRITE_FLIP_DONE: [on(GROUP.PIPE_A, 5, P.BDW), on(GROUP.PIPE_A, 4, P_GEN9)],
+  AUX_A: [on(GROUP.PORT, 0)],
+  AUX_B: [on(GROUP.PORT, 25, P_GEN9), on(GROUP.SDE, 25, P.BDW)],
+  AUX_C: [on(GROUP.PORT, 26, P_GEN9), on(GROUP.SDE, 26, P.BDW)],
+  AUX_D: [on(GROUP.PORT, 27, P_GEN9), on(GROUP.SDE, 27, P.BDW)],
+  GMBUS: [on(GROUP.SDE, 17)],
+  HOTPLUG_B: [on(GROUP.SDE, 21)],
+  HOTPLUG_C: [on(GROUP.SDE, 22)],
+  HOTPLUG_D: [on(GROUP.SDE, 23)],
+  GSE: [on(GROUP.MISC, 0)],
+} as const satisfies Record<string, readonly InterruptEvent[]>;
+
+export type DisplayEventName = keyof typeof DISPLAY_EVENTS;

@@ -1,0 +1,58 @@
+/**
+ * The platforms, one row each: what differs between them is data here and a `platforms` column in the other tables.
+ * Source: PCI ids and GT2 defaults from public i915_pciids.h; GGTT and aperture sizes from PRM "Memory Views".
+ */
+import { BCS, type EngineId, RCS, VCS, VECS } from './engines.js';
+
+/** Bit sets for `platforms` columns. */
+export const P = { HSW: 1, BDW: 2, SKL: 4, KBL: 8, CFL: 16, CML: 32, BXT: 64 } as const;
+export const P_ALL = 127;
+/** Gen9 with big-core display (south PCH). */
+export const P_SKL_CLASS = P.SKL | P.KBL | P.CFL | P.CML;
+export const P_GEN9 = P_SKL_CLASS | P.BXT;
+export const P_BDW_UP = P.BDW | P_GEN9;
+
+export type PlatformName = 'BDW' | 'SKL' | 'KBL' | 'CFL' | 'CML';
+
+export interface Platform {
+  readonly name: PlatformName;
+  readonly bit: number;
+  readonly gen: 8 | 9;
+  /** PCI device id that a vGPU shows: a GT2 part, so that the guest expects one VCS. */
+  readonly deviceId: number;
+  readonly revision: number;
+  readonly engines: readonly EngineId[];
+  /** Prefix of vGPU type names, as GVT-g has them: V4 for Gen8, V5 for Gen9. */
+  readonly typePrefix: 'V4' | 'V5';
+  /** Port that carries the virtual DP monitor (index into DDI A..E). */
+  readonly monitorPort: 'B' | 'D';
+  /** Entries of the global GTT (4 GiB of graphics address space). */
+  readonly ggttEntries: number;
+  /** Frequency of the command streamers' timestamp counter, Hz. Source: PRM "Timestamp Bases". */
+  readonly timestampHz: number;
+}
+
+const common = { engines: [RCS, BCS, VCS, VECS], ggttEntries: 0x100000 } as const;
+const gen9 = { ...common, gen: 9, typePrefix: 'V5', monitorPort: 'D', timestampHz: 12_000_000 } as const;
+
+export const PLATFORMS: readonly Platform[] = [
+  {
+    ...common,
+    name: 'BDW',
+    bit: P.BDW,
+    gen: 8,
+    deviceId: 0x1616,
+    revision: 9,
+    typePrefix: 'V4',
+    monitorPort: 'B',
+    timestampHz: 12_500_000,
+  },
+  { ...gen9, name: 'SKL', bit: P.SKL, deviceId: 0x1912, revision: 6 },
+  { ...gen9, name: 'KBL', bit: P.KBL, deviceId: 0x5912, revision: 4 },
+  { ...gen9, name: 'CFL', bit: P.CFL, deviceId: 0x3e92, revision: 0 },
+  { ...gen9, name: 'CML', bit: P.CML, deviceId: 0x9bc5, revision: 5 },
+];
+
+export function platformByName(name: string): Platform | undefined {
+  return PLATFORMS.find((platform) => platform.name === name.toUpperCase());
+}
