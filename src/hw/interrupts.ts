@@ -23,8 +23,22 @@ export interface InterruptGroup {
 }
 
 export const INTERRUPT_GROUPS: readonly InterruptGroup[] = [
-  { name: 'GT0', base: 0x44300, summary: [[0, 0x0000ffff], [1, 0xffff0000]] },
-  { name: 'GT1', base: 0x44310, summary: [[2, 0x0000ffff], [3, 0xffff0000]] },
+  {
+    name: 'GT0',
+    base: 0x44300,
+    summary: [
+      [0, 0x0000ffff],
+      [1, 0xffff0000],
+    ],
+  },
+  {
+    name: 'GT1',
+    base: 0x44310,
+    summary: [
+      [2, 0x0000ffff],
+      [3, 0xffff0000],
+    ],
+  },
   { name: 'GT2', base: 0x44320, summary: [[4, 0x0000ffff]] },
   { name: 'GT3', base: 0x44330, summary: [[6, 0x0000ffff]] },
   { name: 'DE_PIPE_A', base: 0x44400, summary: [[16, 0xffffffff]] },
@@ -37,7 +51,19 @@ export const INTERRUPT_GROUPS: readonly InterruptGroup[] = [
 ];
 
 /** Index of a group in INTERRUPT_GROUPS, by name. */
-export const GROUP = { GT0: 0, GT1: 1, GT2: 2, GT3: 3, PIPE_A: 4, PIPE_B: 5, PIPE_C: 6, PORT: 7, MISC: 8, PCU: 9, SDE: 10 } as const;
+export const GROUP = {
+  GT0: 0,
+  GT1: 1,
+  GT2: 2,
+  GT3: 3,
+  PIPE_A: 4,
+  PIPE_B: 5,
+  PIPE_C: 6,
+  PORT: 7,
+  MISC: 8,
+  PCU: 9,
+  SDE: 10,
+} as const;
 
 export interface InterruptEvent {
   readonly group: number;

@@ -1,0 +1,123 @@
+/**
+ * What the control plane may ask of the mediator. The mediator runs in a worker of its own; every call is one message and
+ * one answer (plain values, structured clone). A refusal arrives as an XengtError with its code.
+ */
+
+export interface VgpuSpec {
+  /** Operator's name, 1 to 64 of [A-Za-z0-9._-], unique. */
+  readonly name: string;
+  /** VM label for accounting; default: the name. */
+  readonly vm?: string;
+  /** A type name as GVT-g has them (V5_8, i915-GVTg_V5_8), or sizes of one's own. */
+  readonly type?: string;
+  readonly lowMiB?: number;
+  readonly highMiB?: number;
+  readonly fences?: number;
+  readonly weight?: number;
+  /** A virtual DP monitor is plugged in; default true. */
+  readonly monitor?: boolean;
+  /** Where the guest comes from. */
+  readonly transport: VgpuTransport;
+  /** Write a journal of everything that the guest does. */
+  readonly record?: string;
+}
+
+export type VgpuTransport =
+  | { readonly kind: 'vfio-user'; readonly socket: string }
+  | { readonly kind: 'replay'; readonly file: string; readonly loop: boolean };
+
+export interface VgpuInfo {
+  readonly id: number;
+  readonly name: string;
+  readonly vm: string;
+  readonly type: string;
+  readonly lowMiB: number;
+  readonly highMiB: number;
+  readonly fences: number;
+  readonly weight: number;
+  readonly monitor: boolean;
+  readonly transport: VgpuTransport;
+  /** `waiting` for a guest, `attached`, or `failsafe` (with the reason). */
+  readonly state: 'waiting' | 'attached' | 'failsafe';
+  readonly reason: string | null;
+  /** Mode of the first active pipe, null when nothing is shown. */
+  readonly mode: { readonly width: number; readonly height: number; readonly refreshHz: number } | null;
+}
+
+export interface TypeInfo {
+  readonly name: string;
+  readonly lowMiB: number;
+  readonly highMiB: number;
+  readonly fences: number;
+  readonly weight: number;
+  readonly resolution: string;
+  readonly availableInstances: number;
+}
+
+export interface EngineStats {
+  readonly name: string;
+  readonly busySeconds: number;
+  readonly idleSeconds: number;
+  readonly switchingSeconds: number;
+  /** Time since the engine was taken over, from the clock; the three above add up to it. */
+  readonly totalSeconds: number;
+}
+
+export interface VgpuStats {
+  readonly id: number;
+  readonly name: string;
+  readonly vm: string;
+  readonly state: VgpuInfo['state'];
+  /** GPU seconds by engine name. */
+  readonly gpuSeconds: Readonly<Record<string, number>>;
+  /** Workloads by engine name, then by result (`complete`, `rejected`, `dropped`, `hung`). */
+  readonly workloads: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Traps by space (`mmio`, `ggtt`, `aperture`, `config`), then by op (`read`, `write`). */
+  readonly traps: Readonly<Record<string, { readonly read: number; readonly write: number }>>;
+  /** Distinct registers touched that have no row. */
+  readonly unknownRegisters: number;
+  /** Refused guest actions by rule. */
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly shadowPages: number;
+  readonly interrupts: number;
+  readonly frames: number;
+}
+
+export interface MediatorStats {
+  readonly device: string;
+  readonly platform: string;
+  readonly uptimeSeconds: number;
+  readonly engines: readonly EngineStats[];
+  readonly vgpus: readonly VgpuStats[];
+  readonly isolationViolations: number;
+  readonly unansweredTraps: number;
+}
+
+export interface UnknownRegister {
+  readonly offset: number;
+  readonly name: string | null;
+  readonly reads: number;
+  readonly writes: number;
+}
+
+export interface Screen {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA, 8 bits each, row by row. */
+  readonly rgba: Uint8Array;
+}
+
+export interface MediatorApi {
+  createVgpu(spec: VgpuSpec): Promise<VgpuInfo>;
+  removeVgpu(id: number): Promise<void>;
+  vgpus(): Promise<VgpuInfo[]>;
+  types(): Promise<TypeInfo[]>;
+  stats(): Promise<MediatorStats>;
+  unknownRegisters(id: number): Promise<UnknownRegister[]>;
+  isolation(): Promise<{ violations: number; last: string[] }>;
+  /** The picture on the vGPU's first active pipe; null when nothing is shown. */
+  screen(id: number): Promise<Screen | null>;
+  /** Plugs or unplugs the virtual monitor. */
+  setMonitor(id: number, connected: boolean): Promise<void>;
+  stop(): Promise<void>;
+}
