@@ -119,5 +119,7 @@ export interface MediatorApi {
   screen(id: number): Promise<Screen | null>;
   /** Plugs or unplugs the virtual monitor. */
   setMonitor(id: number, connected: boolean): Promise<void>;
+  /** null when the native addon is loaded, else what is missing, as one sentence. */
+  nativeStatus(): Promise<string | null>;
   stop(): Promise<void>;
 }
