@@ -1,0 +1,156 @@
+#!/bin/busybox sh
+# The guest's init. It does the steps named on the kernel command line (xengt.steps=a,b:ARG,...), each between a BEGIN
+# and an END line with its exit code, so that the host can follow on the serial console. In ARG, %XX stands for a byte.
+#
+#   probe            insert i915 and what it depends on; module parameters come from the command line (i915.x=y)
+#   reload[:N]       remove and insert i915 again, N times
+#   exec:N           N submissions over all engines, results checked
+#   console:TEXT     clear the text console, write TEXT to it, and report the glyphs it is drawn with
+#   display          report what the display is set to
+#   dmesg            the kernel log, between markers
+#   sh:COMMAND       any command
+#   sleep:SECONDS
+#   hold             take steps from the serial console, one a line, until the line "end"
+#   poweroff
+
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox mount -t tmpfs tmpfs /tmp
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty -echo -F /dev/ttyS0
+
+decode() {
+  # %20 -> \x20, which printf then turns into the byte
+  printf '%b' "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/%\([0-9A-Fa-f][0-9A-Fa-f]\)/\\x\1/g')"
+}
+
+# As modprobe does: MODULE.name=value on the kernel command line is a parameter of MODULE.
+parameters_of() {
+  for word in $(cat /proc/cmdline); do
+    case $word in
+      "$1".*) printf '%s ' "${word#"$1".}" ;;
+    esac
+  done
+}
+
+insert() {
+  # A module that is already there is as good as inserted.
+  [ -d "/sys/module/$1" ] && return 0
+  # Word splitting is wanted: each parameter is an argument of its own.
+  insmod "/modules/$1.ko" $(parameters_of "$1")
+}
+
+card_is_there() {
+  for card in /sys/class/drm/card*/device/driver; do
+    case $(readlink "$card") in */i915) return 0 ;; esac
+  done
+  echo "no display device is bound to i915"
+  return 1
+}
+
+step_probe() {
+  while read -r module; do
+    insert "$module" </dev/null || return 1
+  done </modules/order
+  card_is_there
+}
+
+# The text console holds i915 in use while it draws through it.
+release_console() {
+  for console in /sys/class/vtconsole/*; do
+    if grep -q 'frame buffer' "$console/name"; then echo 0 >"$console/bind"; fi
+  done
+}
+
+step_reload() {
+  count=${1:-1}
+  while [ "$count" -gt 0 ]; do
+    release_console
+    rmmod i915 || return 1
+    if [ -d /sys/module/i915 ]; then echo "i915 is still there after rmmod"; return 1; fi
+    insert i915 || return 1
+    card_is_there || return 1
+    echo "XENGT RELOADED left=$((count - 1))"
+    count=$((count - 1))
+  done
+}
+
+step_console() {
+  [ -e /dev/fb0 ] || { echo "no frame buffer console"; return 1; }
+  echo 0 >/sys/class/graphics/fbcon/cursor_blink 2>/dev/null
+  # Home, erase all, cursor off; then the text in the upper left corner.
+  printf '\033[H\033[2J\033[?25l%s' "$1" >/dev/tty1 || return 1
+  xengt-font "$1"
+}
+
+step_display() {
+  for connector in /sys/class/drm/card*-*; do
+    [ -e "$connector/status" ] || continue
+    echo "XENGT CONNECTOR ${connector##*/} $(cat "$connector/status") modes=$(tr '\n' ' ' <"$connector/modes" | sed 's/ /,/g')"
+  done
+  if [ -e /sys/class/graphics/fb0 ]; then
+    echo "XENGT FRAMEBUFFER $(cat /sys/class/graphics/fb0/name) size=$(cat /sys/class/graphics/fb0/virtual_size)"
+  fi
+  # The atomic state of each pipe, where the kernel tells it.
+  for state in /sys/kernel/debug/dri/*/state; do
+    [ -e "$state" ] || continue
+    sed -n -e 's/^crtc\[[0-9]*\]: \(.*\)/XENGT PIPE \1/p' -e 's/^\t*\(enable\|active\|mode\)[=:] *\(.*\)/XENGT PIPE  \1=\2/p' "$state"
+    break
+  done
+}
+
+step_dmesg() {
+  echo "XENGT DMESG BEGIN"
+  dmesg
+  echo "XENGT DMESG END"
+}
+
+step_hold() {
+  echo "XENGT HOLD"
+  while read -r line; do
+    line=$(printf '%s' "$line" | tr -d '\r')
+    [ -z "$line" ] && continue
+    [ "$line" = end ] && return 0
+    run_step "$line"
+  done
+}
+
+step_poweroff() {
+  sync
+  poweroff -f
+  # The machine takes a moment to go; nothing may follow.
+  sleep 30
+}
+
+number=0
+run_step() {
+  number=$((number + 1))
+  local me=$number name=${1%%:*} argument='' code
+  case $1 in *:*) argument=$(decode "${1#*:}") ;; esac
+  echo "XENGT BEGIN $me $name"
+  case $name in
+    exec) xengt-exec "$argument" ;;
+    sh) sh -c "$argument" </dev/null ;;
+    sleep) sleep "$argument" ;;
+    probe | reload | console | display | dmesg | hold | poweroff) "step_$name" "$argument" ;;
+    *) echo "no step is called $name"; false ;;
+  esac
+  code=$?
+  echo "XENGT END $me $name code=$code"
+  return $code
+}
+
+echo "XENGT INIT $(uname -r)"
+steps=hold
+for word in $(cat /proc/cmdline); do
+  case $word in xengt.steps=*) steps=${word#xengt.steps=} ;; esac
+done
+for step in $(printf '%s' "$steps" | tr ',' ' '); do
+  run_step "$step"
+done
+run_step poweroff
