@@ -39,6 +39,8 @@ export interface Gpu {
    */
   allocate(pages: number, owner: number): DmaPages;
   free(pages: DmaPages): void;
+  /** Declares a mediator page that every context may reach: scratch. Only a model's isolation oracle cares. */
+  markScratch(mfn: number): void;
 
   /** First machine frame of a guest's memory, where the back end numbers guests itself (the model); a real device returns 0. */
   frameBase(owner: number): number;

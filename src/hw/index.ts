@@ -1,6 +1,8 @@
 /** hw: facts about the hardware, as data. No behaviour beyond encode and decode. */
+export * from './context-image.js';
 export * from './engines.js';
 export * from './interrupts.js';
 export * from './platform.js';
 export * from './pvinfo.js';
 export * from './registers/types.js';
+export * from './switch-registers.js';
