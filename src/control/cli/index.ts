@@ -1,0 +1,152 @@
+/** cli: the command line. Every command answers with a table for people or JSON for programs, and ends with the exit code of its error. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { defaultApiSocket, loadConfig, type ServeFlags } from '../config.js';
+import { type StartMediator, startDaemon } from '../daemon.js';
+import { packageInfo } from '../package-info.js';
+import { problemOf } from '../problem.js';
+import { Client } from './client.js';
+import type { Streams } from './streams.js';
+import { json } from './table.js';
+import { top } from './top.js';
+import { type Asking, typesCommand, vgpuCommand } from './vgpu.js';
+
+export { processStreams, type Streams } from './streams.js';
+
+/** What a replay found. More may be in it; `--json` shows all. */
+export interface ReplayReport {
+  readonly events: number;
+  readonly answers: number;
+  readonly differing: number;
+  /** The first answer that differs, in words. */
+  readonly first: string | null;
+}
+
+/** What the command line cannot do by itself; the wiring in main passes it. */
+export interface Engine {
+  readonly startMediator: StartMediator;
+  readonly replayFile: (file: string) => Promise<ReplayReport>;
+}
+
+const EXIT_DIFFERENT = 1;
+const EXIT_USAGE = 2;
+
+/** @returns the exit code */
+export async function runCli(args: readonly string[], engine: Engine, streams: Streams): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('xengt')
+    .description('shares one Intel integrated GPU among virtual machines')
+    .version(packageInfo().version)
+    .option('--api <socket>', 'UNIX socket of the daemon (environment: XENGT_API)')
+    .option('--json', 'answer in JSON')
+    .showHelpAfterError('(see xengt --help)');
+  const asking: Asking = {
+    streams,
+    wantsJson: () => program.opts<{ json?: boolean }>().json === true,
+    client: () => {
+      const fromEnvironment = streams.environment.XENGT_API;
+      const socket = program.opts<{ api?: string }>().api ?? (fromEnvironment === '' ? undefined : fromEnvironment);
+      return new Client(socket ?? defaultApiSocket(streams.environment));
+    },
+  };
+
+  program.addCommand(serveCommand(program, engine, streams));
+  program.addCommand(vgpuCommand(asking));
+  program.addCommand(typesCommand(asking));
+  program.addCommand(topCommand(asking));
+  program.addCommand(
+    new Command('replay')
+      .description('play a journal into a fresh mediator and compare every answer; ends with 1 when any differs')
+      .argument('<file>')
+      .action(async (file: string) => {
+        const report = await engine.replayFile(file);
+        streams.out(asking.wantsJson() ? json(report) : replayText(file, report));
+        if (report.differing > 0) exitCode = EXIT_DIFFERENT;
+      }),
+  );
+
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().configureOutput({ writeOut: streams.out, writeErr: streams.err });
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has said what it had to say; help and version end with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    return complain(error, asking.wantsJson(), streams);
+  }
+}
+
+function complain(error: unknown, asJson: boolean, streams: Streams): number {
+  const problem = problemOf(error);
+  if (asJson) streams.err(json(problem));
+  else streams.err(`xengt: ${problem.detail}\n  ${problem.remedy} (${problem.code})\n`);
+  return problem.exitCode;
+}
+
+function serveCommand(program: Command, engine: Engine, streams: Streams): Command {
+  return new Command('serve')
+    .description('run the daemon')
+    .option('--config <file>', 'configuration, JSON (environment: XENGT_CONFIG)')
+    .option('--metrics <host:port>', "address of page and metrics, or 'off' (XENGT_METRICS)")
+    .option('--allow-remote', 'let --metrics be an address that other machines reach (XENGT_ALLOW_REMOTE)')
+    .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
+    .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
+    .option('--state-dir <folder>', 'where the daemon keeps its state (XENGT_STATE_DIR)')
+    .option('--replay <file...>', 'journals to replay as guests (XENGT_REPLAY, separated by colons)')
+    .option('--no-demo', 'without guests of its own the daemon starts empty (XENGT_DEMO=false)')
+    .action(async (options: Omit<ServeFlags, 'api' | 'demo'> & { demo: boolean }) => {
+      const { demo, ...rest } = options;
+      const { api } = program.opts<{ api?: string }>();
+      const flags: ServeFlags = { ...rest, ...(api === undefined ? {} : { api }), ...(demo ? {} : { demo }) };
+      const config = loadConfig(flags, streams.environment);
+      const interruption = streams.interruption();
+      const daemon = await startDaemon(config, engine.startMediator, {
+        info: (line) => streams.out(`${line}\n`),
+        error: (line) => streams.err(`${line}\n`),
+      });
+      await aborted(interruption);
+      streams.out('stopping\n');
+      await daemon.stop();
+    });
+}
+
+function topCommand(asking: Asking): Command {
+  return new Command('top')
+    .description('what the engines do, live')
+    .option('-J', 'one line of JSON per look')
+    .option('-n <count>', 'looks to show (default: until interrupted)', wholeAbove0)
+    .option('-s <seconds>', 'seconds between looks', secondsAbove0, 1)
+    .action(async (options: { J?: boolean; n?: number; s: number }) => {
+      const jsonLines = options.J === true || asking.wantsJson();
+      await top(asking.client(), { jsonLines, count: options.n ?? Infinity, seconds: options.s }, asking.streams);
+    });
+}
+
+function replayText(file: string, report: ReplayReport): string {
+  const differing =
+    report.differing === 0 ? 'none differs' : `${report.differing} differ; first: ${report.first ?? '-'}`;
+  return `${file}: ${report.events} events, ${report.answers} answers compared, ${differing}\n`;
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+function wholeAbove0(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Allowed: a whole number from 1.');
+  return Number(text);
+}
+
+function secondsAbove0(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 0.05 && seconds <= 3600)) throw new InvalidArgumentError('Allowed: seconds from 0.05 to 3600.');
+  return seconds;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,219 @@
+/** `xengt vgpu …` and `xengt types`: each is one request and one table. */
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { reasonOf, XengtError } from '../../base/index.js';
+import type { TypeInfo, UnknownRegister, VgpuInfo } from '../../mediator/api.js';
+import type { Client } from './client.js';
+import type { Streams } from './streams.js';
+import { json, table } from './table.js';
+
+/** What every command that asks the daemon shares. */
+export interface Asking {
+  readonly streams: Streams;
+  client(): Client;
+  wantsJson(): boolean;
+}
+
+interface CreateOptions {
+  readonly vm?: string;
+  readonly type?: string;
+  readonly low?: string;
+  readonly high?: string;
+  readonly fences?: string;
+  readonly weight?: string;
+  readonly monitor: boolean;
+  readonly socket?: string;
+  readonly replay?: string;
+  readonly loop?: boolean;
+  readonly record?: string;
+}
+
+const at = (vgpu: string) => `/v1/vgpus/${encodeURIComponent(vgpu)}`;
+
+export function vgpuCommand(asking: Asking): Command {
+  const { streams } = asking;
+  const command = new Command('vgpu').description('create, look at and remove vGPUs');
+
+  command
+    .command('create')
+    .description('make a vGPU and where its guest comes from')
+    .argument('<name>', 'unique name')
+    .option('--socket <path>', 'the guest attaches over vfio-user at this UNIX socket')
+    .option('--replay <file>', 'the guest is this journal')
+    .option('--loop', 'start the journal again when it ends')
+    .option('--type <type>', 'a type that `xengt types` lists')
+    .option('--low <MiB>', 'own size: CPU-mappable graphics memory, with --high and --fences')
+    .option('--high <MiB>', 'own size: hidden graphics memory')
+    .option('--fences <n>', 'own size: fence registers')
+    .option('--weight <n>', 'share of GPU time relative to the others')
+    .option('--vm <label>', 'name of the virtual machine, for accounting (default: the name)')
+    .option('--no-monitor', 'no virtual monitor is plugged in')
+    .option('--record <file>', 'write a journal of everything that the guest does')
+    .action(async (name: string, options: CreateOptions) => {
+      const created = await asking.client().json<VgpuInfo>('POST', '/v1/vgpus', bodyOf(name, options));
+      streams.out(
+        asking.wantsJson() ? json(created) : `vGPU ${created.id} "${created.name}" created: ${summary(created)}\n`,
+      );
+    });
+
+  command
+    .command('list')
+    .description('all vGPUs')
+    .action(async () => {
+      const { vgpus } = await asking.client().json<{ vgpus: VgpuInfo[] }>('GET', '/v1/vgpus');
+      streams.out(asking.wantsJson() ? json(vgpus) : listing(vgpus));
+    });
+
+  command
+    .command('show')
+    .description('one vGPU, by id or name')
+    .argument('<vgpu>')
+    .option('--registers', 'with the registers that it touched and that have no row')
+    .addOption(new Option('--screen <file>', 'write the picture on its screen as PNG'))
+    .action(async (vgpu: string, options: { registers?: boolean; screen?: string }) => {
+      const client = asking.client();
+      const info = await client.json<VgpuInfo>('GET', at(vgpu));
+      if (options.screen !== undefined) save(options.screen, await client.bytes(`${at(vgpu)}/screen.png`));
+      const unknown = options.registers
+        ? (await client.json<{ registers: UnknownRegister[] }>('GET', `${at(vgpu)}/unknown-registers`)).registers
+        : undefined;
+      if (asking.wantsJson()) streams.out(json(unknown === undefined ? info : { ...info, unknownRegisters: unknown }));
+      else streams.out(details(info) + (unknown === undefined ? '' : `\n${registers(unknown)}`));
+    });
+
+  command
+    .command('monitor')
+    .description('plug or unplug the virtual monitor')
+    .argument('<vgpu>')
+    .argument('<state>', 'connect or disconnect')
+    .action(async (vgpu: string, state: string) => {
+      if (state !== 'connect' && state !== 'disconnect') {
+        throw new XengtError('XENGT_E_USAGE', `state: "${state}" is not allowed; allowed: connect, disconnect`);
+      }
+      const info = await asking
+        .client()
+        .json<VgpuInfo>('PUT', `${at(vgpu)}/monitor`, { connected: state === 'connect' });
+      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": monitor ${state}ed\n`);
+    });
+
+  command
+    .command('remove')
+    .description('remove a vGPU, by id or name; its guest loses the device')
+    .argument('<vgpu>')
+    .action(async (vgpu: string) => {
+      await asking.client().json<null>('DELETE', at(vgpu));
+      streams.out(asking.wantsJson() ? json({ removed: vgpu }) : `vGPU "${vgpu}" removed\n`);
+    });
+
+  return command;
+}
+
+export function typesCommand(asking: Asking): Command {
+  return new Command('types').description('vGPU types and how many of each still fit').action(async () => {
+    const { types } = await asking.client().json<{ types: TypeInfo[] }>('GET', '/v1/types');
+    const shown = table<TypeInfo>(
+      [
+        { head: 'TYPE', cell: (type) => type.name },
+        { head: 'LOW MiB', cell: (type) => type.lowMiB },
+        { head: 'HIGH MiB', cell: (type) => type.highMiB },
+        { head: 'FENCES', cell: (type) => type.fences },
+        { head: 'WEIGHT', cell: (type) => type.weight },
+        { head: 'RESOLUTION', cell: (type) => type.resolution },
+        { head: 'AVAILABLE', cell: (type) => type.availableInstances },
+      ],
+      types,
+    );
+    asking.streams.out(asking.wantsJson() ? json(types) : shown);
+  });
+}
+
+/** The daemon checks; here texts only become what JSON has for them, and paths become absolute, for the daemon has its own folder. */
+function bodyOf(name: string, options: CreateOptions): unknown {
+  if ((options.socket === undefined) === (options.replay === undefined)) {
+    throw new XengtError(
+      'XENGT_E_USAGE',
+      'Give one of --socket PATH (a guest over vfio-user) and --replay FILE (a journal)',
+    );
+  }
+  return {
+    name,
+    vm: options.vm,
+    type: options.type,
+    lowMiB: numeral(options.low),
+    highMiB: numeral(options.high),
+    fences: numeral(options.fences),
+    weight: numeral(options.weight),
+    monitor: options.monitor,
+    transport: options.socket === undefined ? 'replay' : 'vfio-user',
+    socket: absolute(options.socket),
+    file: absolute(options.replay),
+    loop: options.loop,
+    record: absolute(options.record),
+  };
+}
+
+const numeral = (text: string | undefined) => (text !== undefined && /^\d+$/.test(text) ? Number(text) : text);
+const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
+
+function save(file: string, bytes: Buffer): void {
+  try {
+    writeFileSync(file, bytes);
+  } catch (error) {
+    throw new XengtError('XENGT_E_IO', `Cannot write ${file}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+const guestOf = ({ transport }: VgpuInfo) => (transport.kind === 'replay' ? transport.file : transport.socket);
+const modeOf = ({ mode }: VgpuInfo) =>
+  mode === null ? '-' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`;
+const summary = (info: VgpuInfo) =>
+  `${info.type}, ${info.lowMiB}+${info.highMiB} MiB, ${info.fences} fences, ${info.transport.kind} ${guestOf(info)}`;
+
+function listing(vgpus: readonly VgpuInfo[]): string {
+  if (vgpus.length === 0) return 'No vGPUs. Create one with `xengt vgpu create`.\n';
+  return table<VgpuInfo>(
+    [
+      { head: 'ID', cell: (vgpu) => vgpu.id },
+      { head: 'NAME', cell: (vgpu) => vgpu.name },
+      { head: 'VM', cell: (vgpu) => vgpu.vm },
+      { head: 'TYPE', cell: (vgpu) => vgpu.type },
+      { head: 'WEIGHT', cell: (vgpu) => vgpu.weight },
+      { head: 'STATE', cell: (vgpu) => vgpu.state },
+      { head: 'MODE', cell: modeOf },
+      { head: 'GUEST', cell: guestOf },
+    ],
+    vgpus,
+  );
+}
+
+function details(info: VgpuInfo): string {
+  const lines: readonly (readonly [string, string])[] = [
+    ['id', String(info.id)],
+    ['name', info.name],
+    ['vm', info.vm],
+    ['type', info.type],
+    ['low', `${info.lowMiB} MiB`],
+    ['high', `${info.highMiB} MiB`],
+    ['fences', String(info.fences)],
+    ['weight', String(info.weight)],
+    ['monitor', info.monitor ? 'connected' : 'disconnected'],
+    ['guest', `${info.transport.kind} ${guestOf(info)}`],
+    ['state', info.reason === null ? info.state : `${info.state}: ${info.reason}`],
+    ['mode', modeOf(info)],
+  ];
+  return lines.map(([key, value]) => `${key.padEnd(8)} ${value}\n`).join('');
+}
+
+function registers(unknown: readonly UnknownRegister[]): string {
+  if (unknown.length === 0) return 'No unknown registers.\n';
+  return table<UnknownRegister>(
+    [
+      { head: 'OFFSET', cell: (register) => `0x${register.offset.toString(16).padStart(5, '0')}` },
+      { head: 'NAME', cell: (register) => register.name ?? '-' },
+      { head: 'READS', cell: (register) => register.reads },
+      { head: 'WRITES', cell: (register) => register.writes },
+    ],
+    unknown,
+  );
+}

@@ -1,0 +1,250 @@
+/**
+ * The daemon's configuration. Flags win over the environment, that over the file, that over the defaults; each source is
+ * checked by itself, so that a refusal names the flag, the variable or the key that is wrong.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { reasonOf, XengtError } from '../base/index.js';
+import type { PlatformName } from '../hw/index.js';
+import type { VgpuSpec } from '../mediator/api.js';
+import { brokenRule, check, choice, flag, list, numberOf, record, text } from './checked.js';
+import { isPath, isSocketPath, SOCKET_PATH_MAX, vgpuSpec } from './vgpu-spec.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DaemonConfig {
+  /** Path of the UNIX socket that serves the whole API. */
+  readonly api: string;
+  /** Where metrics, status page and the read-only API are served; null: nowhere. */
+  readonly metrics: TcpAddress | null;
+  readonly allowRemote: boolean;
+  readonly platform: PlatformName;
+  readonly apertureMiB: number;
+  readonly stateDir: string;
+  /** Without vGPUs or journals of its own, the daemon replays the journals that it ships. */
+  readonly demo: boolean;
+  readonly replay: readonly string[];
+  readonly vgpus: readonly VgpuSpec[];
+}
+
+export const APERTURE_SIZES = [256, 512, 1024, 2048] as const;
+export const PLATFORM_NAMES = ['BDW', 'SKL', 'KBL', 'CFL', 'CML'] as const satisfies readonly PlatformName[];
+export const DEFAULT_METRICS = '127.0.0.1:9464';
+
+const METRICS_ALLOWED = "HOST:PORT such as 127.0.0.1:9464 or [::1]:9464 (port 0 takes a free one), or 'off'";
+
+const schema = record({
+  api: text(`an absolute path of at most ${SOCKET_PATH_MAX} bytes`, isSocketPath).optional(),
+  metrics: text(METRICS_ALLOWED, (value) => value === 'off' || parseAddress(value) !== undefined).optional(),
+  allowRemote: flag().optional(),
+  platform: choice(PLATFORM_NAMES).optional(),
+  apertureMiB: numberOf(APERTURE_SIZES).optional(),
+  stateDir: text('an absolute path', isPath).optional(),
+  demo: flag().optional(),
+  replay: list(text('an absolute path', isPath), 'paths of journals').optional(),
+  vgpus: list(vgpuSpec, 'vGPUs').superRefine(namesDiffer).optional(),
+});
+
+type Layer = z.output<typeof schema>;
+type Key = keyof Layer;
+
+/** How a key is written as a variable; `vgpus` is for the file alone. */
+const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
+  api: 'XENGT_API',
+  metrics: 'XENGT_METRICS',
+  allowRemote: 'XENGT_ALLOW_REMOTE',
+  platform: 'XENGT_PLATFORM',
+  apertureMiB: 'XENGT_APERTURE_MIB',
+  stateDir: 'XENGT_STATE_DIR',
+  demo: 'XENGT_DEMO',
+  replay: 'XENGT_REPLAY',
+};
+
+const FLAGS: Readonly<Partial<Record<Key, string>>> = {
+  api: '--api',
+  metrics: '--metrics',
+  allowRemote: '--allow-remote',
+  platform: '--platform',
+  apertureMiB: '--aperture',
+  stateDir: '--state-dir',
+  demo: '--no-demo',
+  replay: '--replay',
+};
+
+/** Flags of `xengt serve`, as texts; what is absent was not given. */
+export interface ServeFlags {
+  readonly config?: string;
+  readonly api?: string;
+  readonly metrics?: string;
+  readonly allowRemote?: boolean;
+  readonly platform?: string;
+  readonly aperture?: string;
+  readonly stateDir?: string;
+  readonly demo?: boolean;
+  readonly replay?: readonly string[];
+}
+
+export function loadConfig(flags: ServeFlags, environment: Environment): DaemonConfig {
+  const file = flags.config ?? given(environment.XENGT_CONFIG);
+  const layers: readonly Layer[] = [
+    file === undefined ? {} : fromFile(resolve(file)),
+    fromEnvironment(environment),
+    fromFlags(flags),
+  ];
+  const merged: Layer = Object.assign({}, ...layers);
+  const config: DaemonConfig = {
+    api: merged.api ?? defaultApiSocket(environment),
+    metrics: merged.metrics === 'off' ? null : addressOf(merged.metrics ?? DEFAULT_METRICS),
+    allowRemote: merged.allowRemote ?? false,
+    platform: merged.platform ?? 'SKL',
+    apertureMiB: merged.apertureMiB ?? 1024,
+    stateDir: merged.stateDir ?? defaultStateDir(environment),
+    demo: merged.demo ?? true,
+    replay: merged.replay ?? [],
+    vgpus: merged.vgpus ?? [],
+  };
+  if (config.metrics !== null && !config.allowRemote && !isLoopback(config.metrics.host)) {
+    throw new XengtError(
+      'XENGT_E_CONFIG',
+      `metrics: ${config.metrics.host} can be reached from other machines; allowed: 127.0.0.0/8, ::1, localhost, or any address with allowRemote (--allow-remote)`,
+    );
+  }
+  return config;
+}
+
+function fromFile(file: string): Layer {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new XengtError('XENGT_E_CONFIG', `${file}: ${reasonOf(error)}`, { cause: error });
+  }
+  return present(check(schema, absolute(raw, dirname(file)), (path) => (path === '' ? file : `${path} in ${file}`)));
+}
+
+/** Paths in a file are relative to that file. Only texts are touched: what is no text is refused by the check. */
+function absolute(value: unknown, base: string): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const at = (path: unknown) => (typeof path === 'string' && path !== '' ? resolve(base, path) : path);
+  const out: Record<string, unknown> = { ...value };
+  for (const key of ['api', 'stateDir', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
+  if (Array.isArray(out.replay)) out.replay = out.replay.map(at);
+  if (Array.isArray(out.vgpus)) out.vgpus = out.vgpus.map((vgpu: unknown) => absolute(vgpu, base));
+  return out;
+}
+
+function fromEnvironment(environment: Environment): Layer {
+  const raw: Record<string, unknown> = {};
+  for (const [key, variable] of Object.entries(VARIABLES)) {
+    const value = given(environment[variable]);
+    if (value !== undefined) raw[key] = fromText(key, value);
+  }
+  return present(check(schema, raw, named(VARIABLES)));
+}
+
+function fromFlags(flags: ServeFlags): Layer {
+  const raw: Record<string, unknown> = {
+    api: flags.api === undefined ? undefined : fromText('api', flags.api),
+    metrics: flags.metrics,
+    allowRemote: flags.allowRemote,
+    platform: flags.platform === undefined ? undefined : fromText('platform', flags.platform),
+    apertureMiB: flags.aperture === undefined ? undefined : fromText('apertureMiB', flags.aperture),
+    stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
+    demo: flags.demo,
+    replay: flags.replay?.map((file) => resolve(file)),
+  };
+  return present(check(schema, raw, named(FLAGS)));
+}
+
+function fromText(key: string, value: string): unknown {
+  switch (key) {
+    case 'apertureMiB':
+      return /^\d+$/.test(value) ? Number(value) : value;
+    case 'allowRemote':
+    case 'demo':
+      return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value;
+    case 'platform':
+      return value.toUpperCase();
+    case 'replay':
+      return value.split(delimiter).map((file) => (file === '' ? file : resolve(file)));
+    case 'api':
+    case 'stateDir':
+      return resolve(value);
+    default:
+      return value;
+  }
+}
+
+function named(names: Readonly<Partial<Record<string, string>>>): (path: string) => string {
+  return (path) => {
+    const [key = ''] = /^[^.[]*/.exec(path) ?? [];
+    const name = names[key];
+    return name === undefined ? path : name + path.slice(key.length);
+  };
+}
+
+/** A variable set to nothing counts as not set. */
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+/** Without the keys that are undefined, so that a later layer does not hide an earlier one. */
+function present(layer: Layer): Layer {
+  return Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
+}
+
+function namesDiffer(vgpus: readonly VgpuSpec[], context: z.RefinementCtx): void {
+  const seen = new Set<string>();
+  vgpus.forEach((vgpu, index) => {
+    if (seen.has(vgpu.name)) {
+      context.addIssue({
+        ...brokenRule([], `"${vgpu.name}" is taken by another vGPU of this list`),
+        path: [index, 'name'],
+      });
+    }
+    seen.add(vgpu.name);
+  });
+}
+
+export function parseAddress(value: string): TcpAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65535 ? undefined : { host, port };
+}
+
+function addressOf(value: string): TcpAddress {
+  const address = parseAddress(value);
+  if (address === undefined) throw new XengtError('XENGT_E_CONFIG', `metrics: "${value}"; allowed: ${METRICS_ALLOWED}`);
+  return address;
+}
+
+export function formatAddress({ host, port }: TcpAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+const isRoot = () => process.getuid?.() === 0;
+
+/** The same rule for daemon and client, so that they meet without a word. */
+export function defaultApiSocket(environment: Environment): string {
+  if (isRoot()) return '/run/xengt/api.sock';
+  const runtime = given(environment.XDG_RUNTIME_DIR);
+  if (runtime !== undefined) return join(runtime, 'xengt', 'api.sock');
+  return join(tmpdir(), `xengt-${process.getuid?.() ?? 'user'}`, 'api.sock');
+}
+
+function defaultStateDir(environment: Environment): string {
+  if (isRoot()) return '/var/lib/xengt';
+  return join(given(environment.XDG_STATE_HOME) ?? join(homedir(), '.local', 'state'), 'xengt');
+}

@@ -1,0 +1,159 @@
+/**
+ * The daemon: a mediator, the vGPUs that the configuration asks for, and the two HTTP addresses. Whatever was taken
+ * before a step failed is given back in reverse order, and stopping is the same list run again.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { reasonOf, XengtError } from '../base/index.js';
+import type { MediatorApi } from '../mediator/api.js';
+import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
+import { demoJournals } from './demo.js';
+import { buildApp } from './http/index.js';
+import { listenTcp, listenUnix } from './listen.js';
+import type { Log } from './log.js';
+import { Metrics } from './metrics.js';
+import { type PackageInfo, packageInfo } from './package-info.js';
+import { Pictures } from './pictures.js';
+import { replaySpec } from './vgpu-spec.js';
+
+/** How a mediator is started; the wiring in main passes the real one. */
+export type StartMediator = (options: {
+  readonly platform: string;
+  readonly apertureMiB: number;
+  readonly stateDir: string;
+}) => Promise<MediatorApi>;
+
+export interface Daemon {
+  readonly api: string;
+  readonly metrics: TcpAddress | null;
+  stop(): Promise<void>;
+}
+
+type Undo = () => Promise<void>;
+
+export async function startDaemon(config: DaemonConfig, start: StartMediator, log: Log): Promise<Daemon> {
+  const undo: Undo[] = [];
+  try {
+    return await build(config, start, log, undo);
+  } catch (error) {
+    await unwind(undo, log);
+    throw error;
+  }
+}
+
+async function build(config: DaemonConfig, start: StartMediator, log: Log, undo: Undo[]): Promise<Daemon> {
+  const ours = packageInfo();
+  makeStateDir(config.stateDir);
+  const { platform, apertureMiB, stateDir } = config;
+  const mediator = await start({ platform, apertureMiB, stateDir });
+  undo.push(() => mediator.stop());
+
+  const parts = {
+    mediator,
+    metrics: new Metrics(mediator, ours.version),
+    pictures: new Pictures(mediator),
+    package: ours,
+    log,
+  };
+  // The socket first: it is what says that another daemon is running already.
+  const api = buildApp(parts, { readOnly: false, localHostOnly: false });
+  undo.push(() => api.close());
+  await listenUnix(api, config.api);
+  undo.push(async () => rmSync(config.api, { force: true }));
+
+  let metrics: TcpAddress | null = null;
+  if (config.metrics !== null) {
+    const open = buildApp(parts, { readOnly: true, localHostOnly: !config.allowRemote });
+    undo.push(() => open.close());
+    metrics = await listenTcp(open, config.metrics);
+  }
+  await announce(config, metrics, mediator, ours, log);
+  await createGuests(config, mediator, ours, log);
+
+  let stopped: Promise<void> | undefined;
+  return {
+    api: config.api,
+    metrics,
+    stop: () => {
+      stopped ??= unwind(undo, log).then((failure) => {
+        if (failure !== undefined) throw failure;
+      });
+      return stopped;
+    },
+  };
+}
+
+/** Takes back what was done, last first. One step that fails does not keep the others from running. */
+async function unwind(undo: Undo[], log: Log): Promise<unknown> {
+  let first: unknown;
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) {
+    try {
+      await step();
+    } catch (error) {
+      first ??= error;
+      log.error(`While stopping: ${reasonOf(error)}`);
+    }
+  }
+  return first;
+}
+
+function makeStateDir(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new XengtError('XENGT_E_IO', `stateDir: cannot make ${folder}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+async function announce(
+  config: DaemonConfig,
+  metrics: TcpAddress | null,
+  mediator: MediatorApi,
+  ours: PackageInfo,
+  log: Log,
+): Promise<void> {
+  log.info(`xengt ${ours.version}: ${config.platform}, aperture ${config.apertureMiB} MiB`);
+  if (metrics === null) {
+    log.info('status page and metrics: off');
+  } else {
+    log.info(`status page: http://${formatAddress(metrics)}/`);
+    log.info(`metrics:     http://${formatAddress(metrics)}/metrics`);
+  }
+  log.info(`API socket:  ${config.api}`);
+  const missing = await mediator.nativeStatus();
+  log.info(`native addon: ${missing === null ? 'loaded' : `not loaded: ${missing}`}`);
+}
+
+async function createGuests(config: DaemonConfig, mediator: MediatorApi, ours: PackageInfo, log: Log): Promise<void> {
+  const taken = new Set(config.vgpus.map((vgpu) => vgpu.name));
+  const journals = config.replay.map((file) => {
+    const spec = replaySpec(file, taken);
+    taken.add(spec.name);
+    return spec;
+  });
+  for (const spec of [...config.vgpus, ...journals]) {
+    const { id, name, type } = await mediator.createVgpu(spec);
+    log.info(`vGPU ${id} "${name}": ${type}, ${sourceOf(spec)}`);
+  }
+  if (config.demo && taken.size === 0) await createDemo(mediator, ours, log);
+}
+
+const sourceOf = ({ transport }: { readonly transport: DaemonConfig['vgpus'][number]['transport'] }) =>
+  transport.kind === 'replay' ? `replays ${transport.file}` : `waits for a guest at ${transport.socket}`;
+
+/** The demo is a courtesy: what is wrong with it is said and the daemon goes on. */
+async function createDemo(mediator: MediatorApi, ours: PackageInfo, log: Log): Promise<void> {
+  const taken = new Set<string>();
+  const files = demoJournals(ours.root);
+  if (files.length === 0)
+    log.info('demo: this package carries no journals to replay; create vGPUs with `xengt vgpu create`');
+  for (const file of files) {
+    const spec = replaySpec(file, taken);
+    taken.add(spec.name);
+    try {
+      const { id, name } = await mediator.createVgpu(spec);
+      log.info(`vGPU ${id} "${name}": demo, ${sourceOf(spec)}`);
+    } catch (error) {
+      log.error(`demo: ${spec.name} cannot be replayed: ${reasonOf(error)}`);
+    }
+  }
+}

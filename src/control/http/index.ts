@@ -1,0 +1,2 @@
+/** http: the REST resources, metrics and status page as one fastify app. */
+export { type AppParts, type AppRules, buildApp } from './app.js';

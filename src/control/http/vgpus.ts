@@ -1,0 +1,61 @@
+/** The routes of vGPUs. Those that change something exist only where the app is not read-only. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { XengtError } from '../../base/index.js';
+import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
+import { check, flag, record } from '../checked.js';
+import type { Pictures } from '../pictures.js';
+import { vgpuSpec } from '../vgpu-spec.js';
+
+type ById = { Params: { id: string } };
+
+const monitorBody = record({ connected: flag() });
+
+/** By id or by name; a name is never digits alone, so the two cannot be confused. */
+async function find(mediator: MediatorApi, key: string): Promise<VgpuInfo> {
+  const all = await mediator.vgpus();
+  const found = all.find((vgpu) => (/^\d+$/.test(key) ? vgpu.id === Number(key) : vgpu.name === key));
+  if (found !== undefined) return found;
+  const known = all.map((vgpu) => `${vgpu.name} (${vgpu.id})`).join(', ');
+  throw new XengtError('XENGT_E_NOT_FOUND', `No vGPU "${key}"; there ${known === '' ? 'are none' : `is: ${known}`}`);
+}
+
+export function readVgpus(app: FastifyInstance, mediator: MediatorApi, pictures: Pictures): void {
+  app.get('/v1/vgpus', async () => ({ vgpus: await mediator.vgpus() }));
+
+  app.get<ById>('/v1/vgpus/:id', ({ params }) => find(mediator, params.id));
+
+  app.get<ById>('/v1/vgpus/:id/unknown-registers', async ({ params }) => {
+    const { id } = await find(mediator, params.id);
+    return { registers: await mediator.unknownRegisters(id) };
+  });
+
+  app.get<ById>('/v1/vgpus/:id/screen.png', async ({ params, headers }, reply): Promise<FastifyReply> => {
+    const { id, name } = await find(mediator, params.id);
+    const picture = await pictures.of(id);
+    if (picture === null)
+      throw new XengtError('XENGT_E_NOT_FOUND', `vGPU "${name}" shows nothing now: no pipe is active`);
+    reply.header('etag', picture.etag).header('cache-control', 'no-cache');
+    if (headers['if-none-match'] === picture.etag) return reply.code(304).send();
+    return reply.type('image/png').send(picture.png);
+  });
+}
+
+export function changeVgpus(app: FastifyInstance, mediator: MediatorApi): void {
+  app.post('/v1/vgpus', async ({ body }, reply) => {
+    const created = await mediator.createVgpu(check(vgpuSpec, body));
+    return reply.code(201).header('location', `/v1/vgpus/${created.id}`).send(created);
+  });
+
+  app.delete<ById>('/v1/vgpus/:id', async ({ params }, reply) => {
+    const { id } = await find(mediator, params.id);
+    await mediator.removeVgpu(id);
+    return reply.code(204).send();
+  });
+
+  app.put<ById>('/v1/vgpus/:id/monitor', async ({ params, body }) => {
+    const { connected } = check(monitorBody, body);
+    const { id, name } = await find(mediator, params.id);
+    await mediator.setMonitor(id, connected);
+    return find(mediator, name);
+  });
+}

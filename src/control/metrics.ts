@@ -1,0 +1,192 @@
+/**
+ * What Prometheus scrapes. Nothing is counted here: the mediator counts, and one snapshot of its numbers is laid out per
+ * scrape. Counters are therefore set to the mediator's totals, which only grow while a vGPU exists.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { EngineStats, MediatorApi, MediatorStats, VgpuStats } from '../mediator/api.js';
+
+type Labels = Readonly<Record<string, string>>;
+/** One sample: its labels and its value. */
+type Sample = readonly [labels: Labels, value: number];
+type Rows = (stats: MediatorStats) => Iterable<Sample>;
+
+interface Row {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly labels: readonly string[];
+  readonly samples: Rows;
+}
+
+const STATES = ['waiting', 'attached', 'failsafe'] as const satisfies readonly VgpuStats['state'][];
+
+const perEngine = (name: string, help: string, value: (engine: EngineStats) => number): Row => ({
+  name,
+  help,
+  kind: 'counter',
+  labels: ['engine'],
+  samples: (stats) => stats.engines.map((engine): Sample => [{ engine: engine.name }, value(engine)]),
+});
+
+const perVgpu = (name: string, kind: Row['kind'], help: string, value: (vgpu: VgpuStats) => number): Row => ({
+  name,
+  help,
+  kind,
+  labels: ['vgpu'],
+  samples: (stats) => stats.vgpus.map((vgpu): Sample => [{ vgpu: vgpu.name }, value(vgpu)]),
+});
+
+const single = (name: string, kind: Row['kind'], help: string, value: (stats: MediatorStats) => number): Row => ({
+  name,
+  help,
+  kind,
+  labels: [],
+  samples: (stats) => [[{}, value(stats)]],
+});
+
+function rows(version: string): readonly Row[] {
+  return [
+    {
+      name: 'xengt_vgpu_gpu_seconds_total',
+      help: 'Time that an engine worked for a vGPU.',
+      kind: 'counter',
+      labels: ['vgpu', 'vm', 'engine'],
+      *samples(stats) {
+        for (const { name: vgpu, vm, gpuSeconds } of stats.vgpus) {
+          for (const [engine, seconds] of Object.entries(gpuSeconds)) yield [{ vgpu, vm, engine }, seconds];
+        }
+      },
+    },
+    {
+      name: 'xengt_vgpu_traps_total',
+      help: 'Guest accesses that were trapped and answered.',
+      kind: 'counter',
+      labels: ['vgpu', 'space', 'op'],
+      *samples(stats) {
+        for (const { name: vgpu, traps } of stats.vgpus) {
+          for (const [space, { read, write }] of Object.entries(traps)) {
+            yield [{ vgpu, space, op: 'read' }, read];
+            yield [{ vgpu, space, op: 'write' }, write];
+          }
+        }
+      },
+    },
+    {
+      name: 'xengt_workloads_total',
+      help: 'Submitted contexts by how they ended.',
+      kind: 'counter',
+      labels: ['vgpu', 'engine', 'result'],
+      *samples(stats) {
+        for (const { name: vgpu, workloads } of stats.vgpus) {
+          for (const [engine, results] of Object.entries(workloads)) {
+            for (const [result, count] of Object.entries(results)) yield [{ vgpu, engine, result }, count];
+          }
+        }
+      },
+    },
+    {
+      name: 'xengt_vgpu_refusals_total',
+      help: 'Guest actions that were refused, by the rule that they broke.',
+      kind: 'counter',
+      labels: ['vgpu', 'rule'],
+      *samples(stats) {
+        for (const { name: vgpu, refusals } of stats.vgpus) {
+          for (const [rule, count] of Object.entries(refusals)) yield [{ vgpu, rule }, count];
+        }
+      },
+    },
+    {
+      name: 'xengt_vgpu_state',
+      help: '1 for the state that the vGPU is in, 0 for the others.',
+      kind: 'gauge',
+      labels: ['vgpu', 'vm', 'state'],
+      *samples(stats) {
+        for (const { name: vgpu, vm, state: now } of stats.vgpus) {
+          for (const state of STATES) yield [{ vgpu, vm, state }, state === now ? 1 : 0];
+        }
+      },
+    },
+    {
+      name: 'xengt_build_info',
+      help: 'Version of xengt and of Node, and the platform of the GPU; always 1.',
+      kind: 'gauge',
+      labels: ['version', 'node', 'platform'],
+      samples: ({ platform }) => [[{ version, node: process.version, platform }, 1]],
+    },
+    perVgpu('xengt_vgpu_unknown_registers', 'gauge', 'Registers touched that have no row.', (v) => v.unknownRegisters),
+    perVgpu('xengt_vgpu_shadow_pages', 'gauge', 'Pages that hold shadow page tables.', (v) => v.shadowPages),
+    perVgpu('xengt_vgpu_interrupts_total', 'counter', 'Interrupts injected into the guest.', (v) => v.interrupts),
+    perVgpu('xengt_vgpu_frames_total', 'counter', 'Frames that the virtual display has shown.', (v) => v.frames),
+    perEngine('xengt_engine_busy_seconds_total', 'Time that the engine worked for vGPUs.', (e) => e.busySeconds),
+    perEngine('xengt_engine_idle_seconds_total', 'Time that the engine had nothing to do.', (e) => e.idleSeconds),
+    perEngine('xengt_engine_switching_seconds_total', 'Time that switching took.', (e) => e.switchingSeconds),
+    perEngine('xengt_engine_seconds_total', 'Time since the engine was taken over.', (e) => e.totalSeconds),
+    single(
+      'xengt_isolation_violations_total',
+      'counter',
+      'Accesses of the GPU to memory of somebody else.',
+      (stats) => stats.isolationViolations,
+    ),
+    single('xengt_unanswered_traps_total', 'counter', 'Traps that got no answer.', (stats) => stats.unansweredTraps),
+    single('xengt_uptime_seconds', 'gauge', 'Time since the mediator started.', (stats) => stats.uptimeSeconds),
+  ];
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #mediator: MediatorApi;
+  /** The snapshot that the scrape under way shows. */
+  #stats: Promise<MediatorStats> | undefined;
+  #scrape: Promise<string> | undefined;
+
+  constructor(mediator: MediatorApi, version: string) {
+    this.#mediator = mediator;
+    for (const row of rows(version)) this.#add(row);
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The text of one scrape. Scrapes at the same time share one. */
+  scrape(): Promise<string> {
+    this.#scrape ??= this.#collect().finally(() => {
+      this.#scrape = undefined;
+    });
+    return this.#scrape;
+  }
+
+  async #collect(): Promise<string> {
+    const snapshot = this.#mediator.stats();
+    this.#stats = snapshot;
+    await snapshot;
+    return this.#registry.metrics();
+  }
+
+  #add(row: Row): void {
+    const snapshot = () => this.#stats;
+    const common = { name: row.name, help: row.help, labelNames: [...row.labels], registers: [this.#registry] };
+    if (row.kind === 'counter') {
+      new Counter({
+        ...common,
+        async collect() {
+          const stats = await snapshot();
+          if (stats === undefined) return;
+          this.reset();
+          for (const [labels, value] of row.samples(stats)) this.inc(labels, value);
+        },
+      });
+    } else {
+      new Gauge({
+        ...common,
+        async collect() {
+          const stats = await snapshot();
+          if (stats === undefined) return;
+          this.reset();
+          for (const [labels, value] of row.samples(stats)) this.set(labels, value);
+        },
+      });
+    }
+  }
+}
