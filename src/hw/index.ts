@@ -3,6 +3,7 @@ export * from './context-image.js';
 export * from './engines.js';
 export * from './interrupts.js';
 export * from './platform.js';
+export * from './pte.js';
 export * from './pvinfo.js';
 export * from './registers/types.js';
 export * from './switch-registers.js';
