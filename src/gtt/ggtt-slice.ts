@@ -5,7 +5,7 @@
 import { XengtError } from '../base/index.js';
 import { frameOf, PTE_PRESENT } from '../hw/index.js';
 
-/** Where completed entries go: the translation to machine frames and the device. */
+/** Where completed entries go, to become machine frames on the device: the arbiter. */
 export interface GgttSink {
   /** `lo` and `hi` as the guest wrote them. */
   setEntry(page: number, lo: number, hi: number): void;

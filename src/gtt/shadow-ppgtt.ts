@@ -49,11 +49,14 @@ export interface PpgttRoot {
 
 /** The roots of a vGPU; the shadows themselves are rebuilt by the next sync. */
 export interface PpgttSnapshot {
-  readonly roots: readonly { readonly levels: 3 | 4; readonly pdps: readonly number[]; readonly refs: number }[];
+  readonly roots: readonly PpgttRoot[];
 }
 
 class Root implements PpgttRoot {
-  refs = 1;
+  /** The guest has it: it can be found. */
+  known = true;
+  /** Workloads on the device that walk it. */
+  holds = 0;
   constructor(
     readonly levels: 3 | 4,
     readonly pdps: readonly number[],
@@ -76,6 +79,8 @@ export class ShadowPpgtt {
   readonly #allow2M: boolean;
   #allow64K: boolean;
   readonly #roots: Root[] = [];
+  /** Roots that the guest gave up while the device still walks them. */
+  readonly #leaving = new Set<Root>();
   #pass = 0;
   /** What a changed guest table held when it was looked at, one buffer for each level: a pass is never twice in one level. */
   readonly #stage: readonly Uint32Array[] = Array.from({ length: LEVEL.PML4 + 1 }, () => new Uint32Array(PAGE_DWORDS));
@@ -129,17 +134,14 @@ export class ShadowPpgtt {
   }
 
   /**
-   * The shadow of the address space with these root tables, made when there is none; each call takes a reference, which
-   * destroy() gives back. A new shadow leads to scratch everywhere until the first sync.
+   * The shadow of the address space with these root tables, made when there is none. A new shadow leads to scratch
+   * everywhere until its first sync.
    * @param pdps guest addresses: the PML4's in pdps[0], or those of four page directories, 0 for none
    * @throws XengtError XENGT_E_PPGTT when a root is not in guest RAM, or at the bound
    */
   create(levels: 3 | 4, pdps: readonly number[]): PpgttRoot {
     const known = this.find(levels, pdps);
-    if (known !== undefined) {
-      this.#own(known).refs++;
-      return known;
-    }
+    if (known !== undefined) return known;
     if (this.#roots.length >= this.#maxPages) {
       throw new XengtError('XENGT_E_PPGTT', `the guest has more than ${this.#maxPages} page-table roots`);
     }
@@ -168,21 +170,39 @@ export class ShadowPpgtt {
     return root;
   }
 
-  /** One more user of a root: a workload that is on its way to the device. */
-  retain(root: PpgttRoot): void {
-    this.#own(root).refs++;
+  /** Keeps a root's shadow while a workload that walks it is on the device; each hold needs one drop. */
+  hold(root: PpgttRoot): void {
+    this.#own(root).holds++;
   }
 
-  /** Gives a reference back; the shadow goes with the last one. */
+  drop(root: PpgttRoot): void {
+    const own = this.#own(root);
+    if (own.holds === 0) throw new XengtError('XENGT_E_PPGTT', 'this page-table root is not held');
+    own.holds--;
+    this.#settle(own);
+  }
+
+  /** The guest gives the address space up: it is not found again, and its shadow goes once nothing holds it. */
   destroy(root: PpgttRoot): void {
     const own = this.#own(root);
-    if (--own.refs > 0) return;
-    this.#roots.splice(this.#roots.indexOf(own), 1);
-    for (const table of own.tables) if (table !== null) this.#tables.release(table);
+    if (own.known) this.#roots.splice(this.#roots.indexOf(own), 1);
+    own.known = false;
+    this.#settle(own);
+  }
+
+  /** Frees a root that nobody needs any more. */
+  #settle(root: Root): void {
+    if (root.known) return;
+    if (root.holds > 0) {
+      this.#leaving.add(root);
+      return;
+    }
+    this.#leaving.delete(root);
+    for (const table of root.tables) if (table !== null) this.#tables.release(table);
   }
 
   #own(root: PpgttRoot): Root {
-    if (root instanceof Root && root.refs > 0) return root;
+    if (root instanceof Root && (root.known || this.#leaving.has(root))) return root;
     throw new XengtError('XENGT_E_PPGTT', 'this page-table root is gone');
   }
 
@@ -359,33 +379,37 @@ export class ShadowPpgtt {
    * which machine frames guest frames are: with that, entries no longer follow from what the guest's tables hold.
    */
   invalidateAll(): void {
-    for (const root of this.#roots) {
-      for (const table of root.tables) if (table !== null) this.#tables.clear(table);
-    }
+    for (const root of this.#roots) this.#clear(root);
+    for (const root of this.#leaving) this.#clear(root);
+  }
+
+  #clear(root: Root): void {
+    for (const table of root.tables) if (table !== null) this.#tables.clear(table);
   }
 
   save(): PpgttSnapshot {
-    return { roots: this.#roots.map(({ levels, pdps, refs }) => ({ levels, pdps: [...pdps], refs })) };
+    return { roots: this.#roots.map(({ levels, pdps }) => ({ levels, pdps: [...pdps] })) };
   }
 
   /** Takes over saved roots in place of those there are. */
   restore(state: PpgttSnapshot): void {
     this.destroyAll();
-    for (const { levels, pdps, refs } of state.roots) this.#own(this.create(levels, pdps)).refs = refs;
+    for (const { levels, pdps } of state.roots) this.create(levels, pdps);
   }
 
-  /** Drops all roots whoever holds them: the guest is gone, or its device was reset. */
+  /** The guest's device was reset: all its address spaces are given up. */
   destroyAll(): void {
-    for (const root of this.#roots.splice(0)) {
-      root.refs = 0;
-      for (const table of root.tables) if (table !== null) this.#tables.release(table);
-    }
+    for (const root of [...this.#roots]) this.destroy(root);
   }
 
-  /** Gives everything back, scratch included. The device must not be using any of it. */
-  dispose(): void {
+  /** Gives everything back, held or not, scratch included. The device must not be walking any of it. */
+  release(): void {
     this.destroyAll();
-    this.#tables.dispose();
+    for (const root of [...this.#leaving]) {
+      root.holds = 0;
+      this.#settle(root);
+    }
+    this.#tables.freeScratch();
   }
 }
 

@@ -95,7 +95,7 @@ export class ShadowTables {
         if (level > 0) this.#fillScratch(pages, level);
       }
     } catch (error) {
-      this.dispose();
+      this.freeScratch();
       throw error;
     }
     this.scratch = this.#scratchPages.map((pages) => pages.mfn);
@@ -203,7 +203,7 @@ export class ShadowTables {
   }
 
   /** Gives the scratch back. All tables must have been released. */
-  dispose(): void {
+  freeScratch(): void {
     for (const pages of this.#scratchPages.splice(0)) this.#free(pages);
   }
 }

@@ -24,8 +24,6 @@ export const PTE_ADDRESS_HI = 0x3fff;
 export const PTE_ATTRIBUTES = 0x1ff;
 /** Bits of an entry that points to a table which a shadow keeps: present, RW, US, PWT, PCD, A. */
 export const TABLE_ATTRIBUTES = 0x03f;
-/** Bits of a GGTT entry that go to the device as they are. */
-export const GGTT_ATTRIBUTES = 0xfff;
 
 export const TABLE_ENTRIES = 512;
 /** Frames that one entry of each size maps. */

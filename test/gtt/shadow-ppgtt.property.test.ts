@@ -169,7 +169,7 @@ test.each([
       for (const root of roots) ppgtt.destroy(root);
       expect(pool.live.size, 'only scratch is left').toBe(4);
       expect(tracker.dirty.size).toBe(0);
-      ppgtt.dispose();
+      ppgtt.release();
       expect(pool.live.size).toBe(0);
     }),
     { numRuns: 80 },

@@ -87,18 +87,47 @@ test('a sync where nothing changed allocates no page and rewrites no entry', () 
   expect(frameAt(ppgtt, ppgtt.rootPdp(root, 0), 4, 0x7000)).toBe(0x500b);
 });
 
-test('the same root created twice is one root and lives until it was destroyed twice', () => {
+test('the same root created twice is one root; destroyed, it is gone', () => {
   const ppgtt = shadow();
-  const root = ppgtt.create(3, [0x1000, 0x2000, 0x3000, 0x4000]);
-  expect(ppgtt.create(3, [0x1000, 0x2000, 0x3000, 0x4000])).toBe(root);
-  expect(ppgtt.find(3, [0x1000, 0x2000, 0x3000, 0x4000])).toBe(root);
+  const pdps = [0x1000, 0x2000, 0x3000, 0x4000];
+  const root = ppgtt.create(3, pdps);
+  expect(ppgtt.create(3, pdps)).toBe(root);
+  expect(ppgtt.find(3, pdps)).toBe(root);
   expect(ppgtt.find(4, [0x1000])).toBeUndefined();
   ppgtt.destroy(root);
-  ppgtt.sync(root);
-  ppgtt.destroy(root);
+  expect(ppgtt.find(3, pdps)).toBeUndefined();
   expect(pool.live.size).toBe(SCRATCH_PAGES);
   expect(refusal(() => ppgtt.sync(root)).code).toBe('XENGT_E_PPGTT');
   expect(refusal(() => ppgtt.destroy(root)).code).toBe('XENGT_E_PPGTT');
+  expect(refusal(() => ppgtt.hold(root)).code).toBe('XENGT_E_PPGTT');
+});
+
+test('a root that the guest destroys while the device walks it stays until the workload is done', () => {
+  fourLevels();
+  const ppgtt = shadow();
+  const root = ppgtt.create(4, [0x1000]);
+  ppgtt.sync(root);
+  ppgtt.hold(root);
+  ppgtt.hold(root);
+  ppgtt.destroy(root);
+  ppgtt.drop(root);
+  expect(frameAt(ppgtt, ppgtt.rootPdp(root, 0), 4, 0)).toBe(0x500a);
+  const next = ppgtt.create(4, [0x1000]);
+  expect(next, 'the guest can make it anew meanwhile').not.toBe(root);
+  ppgtt.drop(root);
+  ppgtt.destroy(next);
+  expect(pool.live.size).toBe(SCRATCH_PAGES);
+  expect(refusal(() => ppgtt.drop(root)).code).toBe('XENGT_E_PPGTT');
+});
+
+test('release gives everything back, also what is held', () => {
+  fourLevels();
+  const ppgtt = shadow();
+  const root = ppgtt.create(4, [0x1000]);
+  ppgtt.sync(root);
+  ppgtt.hold(root);
+  ppgtt.release();
+  expect(pool.live.size).toBe(0);
 });
 
 test('a 3-level root without some page directories gets the scratch directory there', () => {
@@ -255,7 +284,7 @@ describe('tables that cannot be shadowed', () => {
     const ppgtt = shadow();
     const root = ppgtt.create(4, [0x1000]);
     expect(refusal(() => ppgtt.sync(root)).code).toBe('XENGT_E_NO_SPACE');
-    ppgtt.dispose();
+    ppgtt.release();
     expect(pool.live.size).toBe(0);
     pool = new FakePool(0x200000, 2);
     expect(refusal(() => shadow()).code).toBe('XENGT_E_NO_SPACE');
@@ -356,20 +385,18 @@ test('a tracked page is compared again only after a write was noticed', () => {
   expect(tracked.size).toBe(0);
 });
 
-test('saved roots come back with their references and rebuild their shadows', () => {
+test('saved roots come back and rebuild their shadows', () => {
   fourLevels();
   const ppgtt = shadow();
-  const root = ppgtt.create(4, [0x1000]);
-  ppgtt.create(4, [0x1000]);
-  ppgtt.sync(root);
-  const saved = structuredClone(ppgtt.save());
+  ppgtt.sync(ppgtt.create(4, [0x1000]));
+  ppgtt.create(3, [0x3000, 0, 0, 0]);
   const other = shadow();
-  other.restore(saved);
+  other.restore(structuredClone(ppgtt.save()));
   const restored = other.find(4, [0x1000])!;
   other.sync(restored);
   expect(frameAt(other, other.rootPdp(restored, 0), 4, 0)).toBe(0x500a);
-  other.destroy(restored);
-  expect(other.find(4, [0x1000])).toBe(restored);
-  other.destroy(restored);
-  expect(other.find(4, [0x1000])).toBeUndefined();
+  expect(other.find(3, [0x3000, 0, 0, 0])).toBeDefined();
+  other.release();
+  ppgtt.release();
+  expect(pool.live.size).toBe(0);
 });
