@@ -1,4 +1,5 @@
 /** hw: facts about the hardware, as data. No behaviour beyond encode and decode. */
+export * from './commands/index.js';
 export * from './context-image.js';
 export * from './engines.js';
 export * from './interrupts.js';

@@ -1,0 +1,100 @@
+/**
+ * 3D: state, primitives and PIPE_CONTROL of the render engine. Subtype 1 (0x68xx, 0x69xx) is always one dword.
+ * Source: PRM SKL Vol 2a; Mesa genxml gen8/gen9. Lengths vary within a generation (STATE_BASE_ADDRESS is 16 dwords on
+ * Gen8, 18 or 19 on Gen9; 3DSTATE_WM_DEPTH_STENCIL 3 and 4), so state rows take what the length field says.
+ */
+import { P_GEN9 } from '../platform.js';
+import { type CommandRow, E, field, fixed, gfx } from './types.js';
+
+const state = gfx({ engines: E.RCS }, field(8));
+const single = gfx({ engines: E.RCS }, fixed(1));
+
+const stages = (first: number, name: string, order: readonly string[]): CommandRow[] =>
+  order.map((stage, i) => state(first + i, `${name}_${stage}`));
+
+export const RENDER_COMMANDS: readonly CommandRow[] = [
+  state(0x6003, 'STATE_PREFETCH', { addresses: [1] }),
+  state(0x6101, 'STATE_BASE_ADDRESS', { addresses: [1, 4, 6, 8, 10, 16] }),
+  state(0x6102, 'STATE_SIP', { addresses: [1] }),
+  state(0x6103, 'SWTESS_BASE_ADDRESS', { length: field(3), addresses: [1] }),
+  state(0x6104, 'GPGPU_CSR_BASE_ADDRESS', { addresses: [1] }),
+  single(0x680b, '3DSTATE_VF_STATISTICS'),
+  single(0x6904, 'PIPELINE_SELECT'),
+
+  state(0x7804, '3DSTATE_CLEAR_PARAMS'),
+  state(0x7805, '3DSTATE_DEPTH_BUFFER', { addresses: [2] }),
+  state(0x7806, '3DSTATE_STENCIL_BUFFER', { addresses: [2] }),
+  state(0x7807, '3DSTATE_HIER_DEPTH_BUFFER', { addresses: [2] }),
+  state(0x7808, '3DSTATE_VERTEX_BUFFERS'),
+  state(0x7809, '3DSTATE_VERTEX_ELEMENTS'),
+  state(0x780a, '3DSTATE_INDEX_BUFFER', { addresses: [2] }),
+  state(0x780c, '3DSTATE_VF'),
+  state(0x780d, '3DSTATE_MULTISAMPLE'),
+  state(0x780e, '3DSTATE_CC_STATE_POINTERS'),
+  state(0x780f, '3DSTATE_SCISSOR_STATE_POINTERS'),
+  state(0x7810, '3DSTATE_VS'),
+  state(0x7811, '3DSTATE_GS'),
+  state(0x7812, '3DSTATE_CLIP'),
+  state(0x7813, '3DSTATE_SF'),
+  state(0x7814, '3DSTATE_WM'),
+  ...stages(0x7815, '3DSTATE_CONSTANT', ['VS', 'GS', 'PS']),
+  state(0x7818, '3DSTATE_SAMPLE_MASK'),
+  ...stages(0x7819, '3DSTATE_CONSTANT', ['HS', 'DS']),
+  state(0x781b, '3DSTATE_HS'),
+  state(0x781c, '3DSTATE_TE'),
+  state(0x781d, '3DSTATE_DS'),
+  state(0x781e, '3DSTATE_STREAMOUT'),
+  state(0x781f, '3DSTATE_SBE'),
+  state(0x7820, '3DSTATE_PS'),
+  state(0x7821, '3DSTATE_VIEWPORT_STATE_POINTERS_SF_CLIP'),
+  state(0x7823, '3DSTATE_VIEWPORT_STATE_POINTERS_CC'),
+  state(0x7824, '3DSTATE_BLEND_STATE_POINTERS'),
+  state(0x7825, '3DSTATE_DEPTH_STENCIL_STATE_POINTERS'),
+  ...stages(0x7826, '3DSTATE_BINDING_TABLE_POINTERS', ['VS', 'HS', 'DS', 'GS', 'PS']),
+  ...stages(0x782b, '3DSTATE_SAMPLER_STATE_POINTERS', ['VS', 'HS', 'DS', 'GS', 'PS']),
+  ...stages(0x7830, '3DSTATE_URB', ['VS', 'HS', 'DS', 'GS']),
+  ...stages(0x7834, '3DSTATE_GATHER_CONSTANT', ['VS', 'GS', 'HS', 'DS', 'PS']),
+  state(0x7839, '3DSTATE_DX9_CONSTANTF_VS', { length: field(11) }),
+  state(0x783a, '3DSTATE_DX9_CONSTANTF_PS', { length: field(11) }),
+  ...stages(0x783b, '3DSTATE_DX9_CONSTANTI', ['VS', 'PS']),
+  ...stages(0x783d, '3DSTATE_DX9_CONSTANTB', ['VS', 'PS']),
+  ...stages(0x783f, '3DSTATE_DX9_LOCAL_VALID', ['VS', 'PS']),
+  ...stages(0x7841, '3DSTATE_DX9_GENERATE_ACTIVE', ['VS', 'PS']),
+  state(0x7843, '3DSTATE_BINDING_TABLE_EDIT_VS', { length: field(9) }),
+  state(0x7844, '3DSTATE_BINDING_TABLE_EDIT_GS', { length: field(9) }),
+  state(0x7845, '3DSTATE_BINDING_TABLE_EDIT_HS', { length: field(9) }),
+  state(0x7846, '3DSTATE_BINDING_TABLE_EDIT_DS', { length: field(9) }),
+  state(0x7847, '3DSTATE_BINDING_TABLE_EDIT_PS', { length: field(9) }),
+  state(0x7849, '3DSTATE_VF_INSTANCING'),
+  state(0x784a, '3DSTATE_VF_SGVS'),
+  state(0x784b, '3DSTATE_VF_TOPOLOGY'),
+  state(0x784c, '3DSTATE_WM_CHROMAKEY'),
+  state(0x784d, '3DSTATE_PS_BLEND'),
+  state(0x784e, '3DSTATE_WM_DEPTH_STENCIL'),
+  state(0x784f, '3DSTATE_PS_EXTRA'),
+  state(0x7850, '3DSTATE_RASTER'),
+  state(0x7851, '3DSTATE_SBE_SWIZ'),
+  state(0x7852, '3DSTATE_WM_HZ_OP'),
+  state(0x7855, '3DSTATE_COMPONENT_PACKING', { platforms: P_GEN9 }),
+
+  state(0x7900, '3DSTATE_DRAWING_RECTANGLE'),
+  state(0x7902, '3DSTATE_SAMPLER_PALETTE_LOAD0'),
+  state(0x7904, '3DSTATE_CHROMA_KEY'),
+  state(0x7906, '3DSTATE_POLY_STIPPLE_OFFSET'),
+  state(0x7907, '3DSTATE_POLY_STIPPLE_PATTERN'),
+  state(0x7908, '3DSTATE_LINE_STIPPLE'),
+  state(0x790a, '3DSTATE_AA_LINE_PARAMS'),
+  state(0x790b, '3DSTATE_GS_SVB_INDEX'),
+  state(0x790c, '3DSTATE_SAMPLER_PALETTE_LOAD1'),
+  state(0x7911, '3DSTATE_MONOFILTER_SIZE'),
+  ...stages(0x7912, '3DSTATE_PUSH_CONSTANT_ALLOC', ['VS', 'HS', 'DS', 'GS', 'PS']),
+  state(0x7917, '3DSTATE_SO_DECL_LIST', { length: field(9) }),
+  state(0x7918, '3DSTATE_SO_BUFFER', { addresses: [2] }),
+  state(0x7919, '3DSTATE_BINDING_TABLE_POOL_ALLOC', { addresses: [1] }),
+  state(0x791a, '3DSTATE_GATHER_POOL_ALLOC', { addresses: [1] }),
+  state(0x791b, '3DSTATE_DX9_CONSTANT_BUFFER_POOL_ALLOC', { addresses: [1] }),
+  state(0x791c, '3DSTATE_SAMPLE_PATTERN'),
+
+  state(0x7a00, 'PIPE_CONTROL', { length: field(8, 5, 6), handler: 'pipeControl', addresses: [2], cost: 'mi' }),
+  state(0x7b00, '3DPRIMITIVE', { length: field(8, 7), cost: '3dprim' }),
+];
