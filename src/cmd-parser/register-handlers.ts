@@ -1,0 +1,119 @@
+/** Commands that read or write registers: each register by the policy compiled for the engine. */
+import { ENGINES, MI_REGISTER_MASK, MI_USE_GGTT, RING } from '../hw/index.js';
+import {
+  DISCARD_REGISTER,
+  KIND,
+  REG_KIND_SHIFT,
+  REG_PATCH,
+  REG_READ,
+  REG_WRITE,
+  WINDOW_DWORDS,
+} from './register-policy.js';
+import { GO_ON, type Next, REFUSED, type ScanState } from './scan-state.js';
+
+/** Policy of a register dword of a command, 0 where reserved bits are set or the register is outside the window. */
+function policyOf(s: ScanState, register: number): number {
+  if ((register & ~MI_REGISTER_MASK) !== 0) return 0;
+  const dword = register >>> 2;
+  return dword < WINDOW_DWORDS ? s.policy[dword]! : 0;
+}
+
+/** For a value that is not known when scanning: only registers that may hold anything. */
+export function checkRegisterWrite(s: ScanState, register: number): Next {
+  if ((policyOf(s, register) & REG_WRITE) !== 0) return GO_ON;
+  return s.refuseRegister(
+    'register-write',
+    'may not be written with a value from memory or another register',
+    register,
+  );
+}
+
+function checkRegisterRead(s: ScanState, register: number): Next {
+  if ((policyOf(s, register) & REG_READ) !== 0) return GO_ON;
+  return s.refuseRegister('register-read', 'may not be read', register);
+}
+
+export function loadRegisterImm(s: ScanState, at: number, length: number): Next {
+  if (length < 3 || (length & 1) === 0) return s.refuse('length', `${length} dwords`);
+  const end = at + length;
+  for (let i = at + 1; i < end; i += 2) {
+    const register = s.words[i]!;
+    const policy = policyOf(s, register);
+    if ((policy & REG_WRITE) !== 0) continue;
+    if ((policy & REG_PATCH) !== 0) {
+      const write = s.input.onRegisterWrite;
+      if (write === undefined) return s.refuseRegister('register-write', 'has no owner to ask', register);
+      const value = s.words[i + 1]!;
+      const really = write(register, value) >>> 0;
+      if (really !== value) s.patch(i + 1, really);
+      continue;
+    }
+    switch (policy >>> REG_KIND_SHIFT) {
+      case KIND.DISCARD:
+        s.patch(i, DISCARD_REGISTER);
+        break;
+      case KIND.ROOT:
+        if (loadRoot(s, i, end) !== GO_ON) return REFUSED;
+        i += 2;
+        break;
+      case KIND.GMADR_PAGE: {
+        const page = s.words[i + 1]! & ~0xfff;
+        if (page !== 0 && !s.owns(page, 0, 0x1000)) {
+          return s.refuseRegister(
+            'register-value',
+            `would hold GMADR 0x${(page >>> 0).toString(16)}, not an own page`,
+            register,
+          );
+        }
+        break;
+      }
+      case KIND.TRTT_ENABLE:
+        // bit 0 enables, bit 1 says that the tables are found by per-process address
+        if ((s.words[i + 1]! & 3) === 1)
+          return s.refuseRegister('register-value', 'would walk physical tables', register);
+        break;
+      default:
+        return s.refuseRegister('register-write', 'is not open to commands', register);
+    }
+  }
+  return GO_ON;
+}
+
+/**
+ * A page-table root is loaded by two adjacent pairs, one for each half, in either order. Both values are replaced by the
+ * shadow's root, so that the guest's own tables are never walked by hardware.
+ */
+function loadRoot(s: ScanState, i: number, end: number): Next {
+  const register = s.words[i]!;
+  const root = s.input.root;
+  if (i + 2 >= end || s.words[i + 2]! !== (register ^ 4)) {
+    return s.refuseRegister('register-value', 'loads half of a page-table root', register);
+  }
+  const pdp = (register - ENGINES[s.table.engine]!.mmioBase - RING.PDP0_LDW) >>> 3;
+  const upperFirst = (register & 4) !== 0;
+  const lo = s.words[upperFirst ? i + 3 : i + 1]!;
+  const hi = s.words[upperFirst ? i + 1 : i + 3]!;
+  if (root === undefined || !root.translate(pdp, lo, hi)) {
+    return s.refuseRegister('register-value', 'loads a page-table root that has no shadow', register);
+  }
+  s.patch(upperFirst ? i + 3 : i + 1, root.lo >>> 0);
+  s.patch(upperFirst ? i + 1 : i + 3, root.hi >>> 0);
+  return GO_ON;
+}
+
+export function storeRegisterMem(s: ScanState, at: number): Next {
+  if (checkRegisterRead(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
+  if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
+  return s.audit(s.words[at + 2]! & ~3, s.words[at + 3]!, 4, 'writes');
+}
+
+export function loadRegisterMem(s: ScanState, at: number): Next {
+  if (checkRegisterWrite(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
+  if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
+  return s.audit(s.words[at + 2]! & ~3, s.words[at + 3]!, 4, 'reads');
+}
+
+export function loadRegisterReg(s: ScanState, at: number): Next {
+  if (checkRegisterRead(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
+  return checkRegisterWrite(s, s.words[at + 2]!);
+}

@@ -1,0 +1,134 @@
+/**
+ * Which registers a privileged command stream may reach, compiled to one byte per dword of the register window and per
+ * engine. The base is the caller's table of registers open to commands; the rows below override it where a plain
+ * "may be written" would break isolation, and widen it where real drivers need a register that is safe.
+ *
+ * Engines are kept apart: a stream of one engine never reaches another engine's register block (another guest may run
+ * there), and only the render engine reaches the shared 3D state; i915 programs those from the render ring alone.
+ */
+import { ENGINES, type EngineId, P_ALL, P_GEN9, type Platform, RCS, RING } from '../hw/index.js';
+
+/** Bits of the caller's table, one byte per dword offset. */
+export const CMD_ACCESS = 1;
+export const CMD_PATCH = 2;
+
+export const WINDOW_DWORDS = 0x80000;
+
+/** Bits of the compiled policy. */
+export const REG_READ = 1;
+/** Any value from any source. */
+export const REG_WRITE = 2;
+/** Immediate values only, through ScanInput.onRegisterWrite. */
+export const REG_PATCH = 4;
+/** Immediate values only, by the rule of this kind. */
+export const REG_KIND_SHIFT = 4;
+
+export const KIND = {
+  NONE: 0,
+  /** Immediate writes are redirected to a register that hardware ignores. */
+  DISCARD: 1,
+  /** Half of a page-table root: both halves together, translated to the shadow's. */
+  ROOT: 2,
+  /** Bits 31:12 are a page of graphics address, which must be the guest's own (0 is none). */
+  GMADR_PAGE: 3,
+  /** Tiled-resource translation: its tables are found by per-process address only. */
+  TRTT_ENABLE: 4,
+} as const;
+
+/** A write here has no effect on hardware (the PVINFO page). Source: public gvt documentation of the PVINFO page. */
+export const DISCARD_REGISTER = 0x78000;
+
+interface PolicyRow {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  /** 'engine': offset from each engine's mmioBase; 'shared': absolute. */
+  readonly at: 'engine' | 'shared';
+  readonly policy: number;
+  readonly platforms?: number;
+}
+
+const kind = (value: number): number => value << REG_KIND_SHIFT;
+
+/** Source: PRM SKL Vol 2c for the registers; why a row deviates is said beside it. */
+const POLICY_ROWS: readonly PolicyRow[] = [
+  // context-saved scratch of the command streamer itself: MI_MATH and indirect draws live on it
+  { name: 'CS_GPR', at: 'engine', offset: RING.GPR0, bytes: 128, policy: REG_READ | REG_WRITE },
+  // counters that all guests share: readable, never writable
+  { name: 'TIMESTAMP', at: 'engine', offset: RING.TIMESTAMP, bytes: 8, policy: REG_READ },
+  { name: 'CTX_TIMESTAMP', at: 'engine', offset: RING.CTX_TIMESTAMP, bytes: 4, policy: REG_READ },
+  // the shadow's root must neither be read nor replaced
+  { name: 'PDP', at: 'engine', offset: RING.PDP0_LDW, bytes: 32, policy: kind(KIND.ROOT) },
+  // the mediator's own status page address
+  { name: 'HWS_PGA', at: 'engine', offset: RING.HWS_PGA, bytes: 4, policy: 0 },
+  // would load a context image by its address: legacy submission only
+  { name: 'CCID', at: 'shared', offset: 0x2180, bytes: 4, policy: 0 },
+  { name: '3D_ADDRESS_2148', at: 'shared', offset: 0x2148, bytes: 4, policy: REG_READ | kind(KIND.GMADR_PAGE) },
+  { name: 'GEN7_HWS_PGA_VCS', at: 'shared', offset: 0x4180, bytes: 4, policy: kind(KIND.GMADR_PAGE) },
+  { name: 'GEN7_HWS_PGA_BCS', at: 'shared', offset: 0x4280, bytes: 4, policy: kind(KIND.GMADR_PAGE) },
+  { name: 'GEN7_HWS_PGA_VECS', at: 'shared', offset: 0x4380, bytes: 4, policy: kind(KIND.GMADR_PAGE) },
+  {
+    name: 'TRTTE',
+    at: 'shared',
+    offset: 0x4df4,
+    bytes: 4,
+    policy: REG_READ | kind(KIND.TRTT_ENABLE),
+    platforms: P_GEN9,
+  },
+  // host's business: display event masks and power
+  { name: 'DERRMR', at: 'shared', offset: 0x44050, bytes: 4, policy: kind(KIND.DISCARD) },
+  { name: 'FORCEWAKE_MT', at: 'shared', offset: 0xa188, bytes: 4, policy: kind(KIND.DISCARD) },
+  {
+    name: 'FORCEWAKE_MEDIA_GEN9',
+    at: 'shared',
+    offset: 0xa270,
+    bytes: 4,
+    policy: kind(KIND.DISCARD),
+    platforms: P_GEN9,
+  },
+  {
+    name: 'FORCEWAKE_RENDER_GEN9',
+    at: 'shared',
+    offset: 0xa278,
+    bytes: 4,
+    policy: kind(KIND.DISCARD),
+    platforms: P_GEN9,
+  },
+];
+
+/** Shared registers that the other engines may reach too: the memory object control tables. */
+const MOCS_FIRST = 0xc800;
+const MOCS_END = 0xd000;
+const BLOCK_BYTES = 0x1000;
+
+/** @param cmdAccess CMD_* bits by dword offset, WINDOW_DWORDS long */
+export function compileRegisterPolicy(platform: Platform, engine: EngineId, cmdAccess: Uint8Array): Uint8Array {
+  const policy = new Uint8Array(WINDOW_DWORDS);
+  for (let dword = 0; dword < WINDOW_DWORDS; dword++) {
+    const access = cmdAccess[dword]!;
+    if ((access & CMD_PATCH) !== 0) policy[dword] = REG_READ | REG_PATCH;
+    else if ((access & CMD_ACCESS) !== 0) policy[dword] = REG_READ | REG_WRITE;
+  }
+  if (engine !== RCS) {
+    const own = ENGINES[engine]!.mmioBase;
+    policy.fill(0, 0, own / 4);
+    policy.fill(0, (own + BLOCK_BYTES) / 4);
+    for (let at = MOCS_FIRST; at < MOCS_END; at += 4)
+      if (cmdAccess[at / 4] !== 0) policy[at / 4] = plain(cmdAccess[at / 4]!);
+  }
+  for (const row of POLICY_ROWS) {
+    if (((row.platforms ?? P_ALL) & platform.bit) === 0) continue;
+    const discard = row.policy === kind(KIND.DISCARD);
+    if (row.at === 'shared' && engine !== RCS && !discard) continue;
+    const base = row.at === 'engine' ? ENGINES[engine]!.mmioBase : 0;
+    policy.fill(row.policy, (base + row.offset) / 4, (base + row.offset + row.bytes) / 4);
+  }
+  for (const other of ENGINES) {
+    if (other.id === engine) continue;
+    policy.fill(0, other.mmioBase / 4, (other.mmioBase + BLOCK_BYTES) / 4);
+  }
+  return policy;
+}
+
+const plain = (access: number): number =>
+  (access & CMD_PATCH) !== 0 ? REG_READ | REG_PATCH : (access & CMD_ACCESS) !== 0 ? REG_READ | REG_WRITE : 0;

@@ -1,0 +1,27 @@
+/**
+ * The rules by which a privileged command stream is judged. A code is stable: operators, metrics and tests match on it;
+ * the sentence says what the rule protects.
+ */
+export const SCAN_RULES = {
+  'unknown-command': 'only commands that the engine is known to have run with privilege',
+  'refused-command':
+    'commands that reach beyond the own context (page tables, other contexts, unaudited stores) never run',
+  length: 'a command has one of the lengths that the command streamer defines for it',
+  truncated: 'a command ends within its buffer',
+  address: 'every byte that a command touches through the global GTT lies in one of the own ranges',
+  index: 'an index into the status page stays within that page',
+  'register-write': 'commands write only registers that are open to commands, of the own engine',
+  'register-read':
+    'commands read only registers that are open to commands, of the own engine, its counters and timestamps',
+  'register-value': 'a register that holds an address or a mode takes only values that keep the context isolated',
+  'batch-level': 'a second-level batch starts only from a first-level batch',
+  'batch-context': 'workaround buffers start no batches',
+  'batch-address': 'the address of a privileged batch is stated in the command itself',
+  'batch-unmapped': 'a privileged batch lies in mapped memory of the own ranges, up to its end',
+  'batch-loop': 'privileged batches do not jump back to themselves',
+  'batch-budget': 'the privileged batches of one submission have a bounded size and number',
+  'end-outside-batch': 'only a batch ends with a batch buffer end',
+  predicate: 'nothing in a privileged batch may skip its end',
+} as const;
+
+export type ScanCode = keyof typeof SCAN_RULES;
