@@ -6,5 +6,6 @@ export * from './interrupts.js';
 export * from './platform.js';
 export * from './pte.js';
 export * from './pvinfo.js';
-export * from './registers/types.js';
+export * from './registers/index.js';
 export * from './switch-registers.js';
+export * from './vgpu-types.js';
