@@ -1,4 +1,5 @@
 /** Shape of a register row. Tables of rows are compiled once per platform into flat typed arrays (src/mmio). */
+import type { ReadBehaviour, WriteBehaviour } from './behaviours.js';
 
 /** Row flags. */
 export const R = {
@@ -18,8 +19,6 @@ export const R = {
   UNALIGNED: 64,
   /** A command's write goes through the register's write handler, and the value may be replaced. */
   CMD_PATCH: 128,
-  /** Reads come from the device when this vGPU owns the engine (counters, INSTDONE, ...). */
-  DEVICE_READ: 256,
 } as const;
 
 export interface RegisterRow {
@@ -30,14 +29,19 @@ export interface RegisterRow {
   readonly size?: number;
   /** Value after reset, per dword; default 0. */
   readonly reset?: number;
-  /** Bits that a guest may change; default all. */
+  /** Bits that a guest may change; default all. Others keep their value, silently (R.RO drops the write and counts it). */
   readonly writeMask?: number;
-  /** Bits cleared by writing 1. */
+  /** Bits cleared by writing 1; never set by a write. */
   readonly w1c?: number;
+  /**
+   * [request bits, state bits]: after each write the state bits follow the request bits. Both have the same pattern,
+   * one shifted against the other (request 31 -> state 30).
+   */
+  readonly mirror?: readonly [request: number, state: number];
   readonly flags?: number;
   /** Bit set of platforms (P.*); default all. */
   readonly platforms?: number;
-  /** Named behaviours; the name must be known to the handler catalogue that the table is compiled with. */
-  readonly read?: string;
-  readonly write?: string;
+  /** Named behaviours (behaviours.ts). A handler replaces the columns above unless it calls back to them. */
+  readonly read?: ReadBehaviour;
+  readonly write?: WriteBehaviour;
 }
