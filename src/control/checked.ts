@@ -60,7 +60,8 @@ function sentenceOf(issue: z.core.$ZodIssue, nameOf: (path: string) => string): 
     const unknown = issue.keys.map((key) => nameOf(path === '' ? key : `${path}.${key}`)).join(', ');
     return `${unknown}: not known; allowed: ${issue.message}`;
   }
-  const name = path === '' ? '' : `${nameOf(path)}: `;
+  const known = nameOf(path);
+  const name = known === '' ? '' : `${known}: `;
   if (issue.code === 'custom' && issue.params?.rule === true) return `${name}${issue.message}`;
   const given = issue.input === undefined ? 'missing' : `${shown(issue.input)} is not allowed`;
   return `${name}${given}; allowed: ${issue.message}`;

@@ -6,14 +6,13 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { reasonOf, XengtError } from '../base/index.js';
 import type { MediatorApi } from '../mediator/api.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
-import { demoJournals } from './demo.js';
+import { createGuests } from './guests.js';
 import { buildApp } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
 import type { Log } from './log.js';
 import { Metrics } from './metrics.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
-import { replaySpec } from './vgpu-spec.js';
 
 /** How a mediator is started; the wiring in main passes the real one. */
 export type StartMediator = (options: {
@@ -67,7 +66,7 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     metrics = await listenTcp(open, config.metrics);
   }
   await announce(config, metrics, mediator, ours, log);
-  await createGuests(config, mediator, ours, log);
+  await createGuests(config, mediator, ours.root, log);
 
   let stopped: Promise<void> | undefined;
   return {
@@ -121,39 +120,4 @@ async function announce(
   log.info(`API socket:  ${config.api}`);
   const missing = await mediator.nativeStatus();
   log.info(`native addon: ${missing === null ? 'loaded' : `not loaded: ${missing}`}`);
-}
-
-async function createGuests(config: DaemonConfig, mediator: MediatorApi, ours: PackageInfo, log: Log): Promise<void> {
-  const taken = new Set(config.vgpus.map((vgpu) => vgpu.name));
-  const journals = config.replay.map((file) => {
-    const spec = replaySpec(file, taken);
-    taken.add(spec.name);
-    return spec;
-  });
-  for (const spec of [...config.vgpus, ...journals]) {
-    const { id, name, type } = await mediator.createVgpu(spec);
-    log.info(`vGPU ${id} "${name}": ${type}, ${sourceOf(spec)}`);
-  }
-  if (config.demo && taken.size === 0) await createDemo(mediator, ours, log);
-}
-
-const sourceOf = ({ transport }: { readonly transport: DaemonConfig['vgpus'][number]['transport'] }) =>
-  transport.kind === 'replay' ? `replays ${transport.file}` : `waits for a guest at ${transport.socket}`;
-
-/** The demo is a courtesy: what is wrong with it is said and the daemon goes on. */
-async function createDemo(mediator: MediatorApi, ours: PackageInfo, log: Log): Promise<void> {
-  const taken = new Set<string>();
-  const files = demoJournals(ours.root);
-  if (files.length === 0)
-    log.info('demo: this package carries no journals to replay; create vGPUs with `xengt vgpu create`');
-  for (const file of files) {
-    const spec = replaySpec(file, taken);
-    taken.add(spec.name);
-    try {
-      const { id, name } = await mediator.createVgpu(spec);
-      log.info(`vGPU ${id} "${name}": demo, ${sourceOf(spec)}`);
-    } catch (error) {
-      log.error(`demo: ${spec.name} cannot be replayed: ${reasonOf(error)}`);
-    }
-  }
 }

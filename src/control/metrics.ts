@@ -174,7 +174,8 @@ export class Metrics {
           const stats = await snapshot();
           if (stats === undefined) return;
           this.reset();
-          for (const [labels, value] of row.samples(stats)) this.inc(labels, value);
+          // Idle time is a difference of floats and may come out as -1e-12: such a total is nothing, not a step back.
+          for (const [labels, value] of row.samples(stats)) this.inc(labels, Math.max(0, value));
         },
       });
     } else {

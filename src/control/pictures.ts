@@ -3,6 +3,7 @@
  * once at a time however many viewers ask, and a picture that has not changed is not encoded again.
  */
 import { createHash } from 'node:crypto';
+import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { PNG } from 'pngjs';
 import type { MediatorApi, Screen } from '../mediator/api.js';
@@ -54,17 +55,24 @@ function etagOf(screen: Screen): string {
   return `"${hash}"`;
 }
 
-/** Without the alpha channel (a scanout has none) and with little compression: it is looked at once and dropped. */
+/** Little compressed and not filtered: a picture is looked at once and dropped. */
 async function encode({ width, height, rgba }: Screen): Promise<Buffer> {
-  const png = new PNG({
-    width,
-    height,
-    colorType: 2,
-    inputColorType: 6,
-    inputHasAlpha: true,
-    deflateLevel: 2,
-    filterType: 0,
-  });
-  png.data = Buffer.from(rgba.buffer, rgba.byteOffset, rgba.byteLength);
-  return buffer(png.pack());
+  const png = new PNG({ width, height, colorType: 2, inputHasAlpha: false, deflateLevel: 2, filterType: 0 });
+  png.data = withoutAlpha(rgba);
+  // pngjs has streams of the old kind, which know neither async iteration nor handing on of errors.
+  const out = new PassThrough();
+  png.on('error', (error) => out.destroy(error));
+  png.pack().pipe(out);
+  return buffer(out);
+}
+
+/** A scanout has no alpha; whatever the guest keeps in those bytes must not make its picture pale. */
+function withoutAlpha(rgba: Uint8Array): Buffer {
+  const rgb = Buffer.allocUnsafe((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from + 3 < rgba.length; from += 4, to += 3) {
+    rgb[to] = rgba[from]!;
+    rgb[to + 1] = rgba[from + 1]!;
+    rgb[to + 2] = rgba[from + 2]!;
+  }
+  return rgb;
 }

@@ -85,11 +85,10 @@ function toSpec(body: Flat): VgpuSpec {
 
 /** A replayed guest, named after its journal. */
 export function replaySpec(file: string, taken: ReadonlySet<string>): VgpuSpec {
-  const stem = basename(file)
-    .replace(/\.[^.]*$/, '')
-    .replace(/[^A-Za-z0-9._-]+/g, '-');
-  let base = stem.replace(/^[^A-Za-z0-9]+/, '').slice(0, 56);
-  if (base === '' || /^\d+$/.test(base)) base = `replay-${base}`.replace(/-$/, '');
+  const stem = basename(file).replace(/\.[^.]*$/, '');
+  const tame = stem.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+  // Room is left for the number that tells two of one name apart.
+  const base = /^\d*$/.test(tame) ? `replay-${tame}`.replace(/-$/, '') : tame.slice(0, 56);
   let name = base;
   for (let n = 2; taken.has(name); n++) name = `${base}-${n}`;
   return { name, transport: { kind: 'replay', file, loop: true } };

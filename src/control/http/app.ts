@@ -2,8 +2,8 @@
  * The HTTP face. One definition, served twice: whole over the UNIX socket, whose file permissions say who may, and
  * read-only over TCP, where everybody on the machine may ask.
  */
-import { isIP } from 'node:net';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { isIP, type Socket } from 'node:net';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { XengtError } from '../../base/index.js';
 import type { MediatorApi } from '../../mediator/api.js';
 import type { Log } from '../log.js';
@@ -43,6 +43,8 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
     requestTimeout: REQUEST_MS,
     http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
     forceCloseConnections: true,
+    frameworkErrors: (error, _request, reply) => refuse(reply, asRefusal(error) ?? error, error.statusCode),
+    clientErrorHandler: (error, socket) => hangUp(error, socket),
   });
   app.removeContentTypeParser('text/plain');
   refusals(app, parts.log, rules);
@@ -89,29 +91,49 @@ async function engines(mediator: MediatorApi) {
 function refusals(app: FastifyInstance, log: Log, rules: AppRules): void {
   app.setErrorHandler<FastifyError | XengtError>((error, request, reply) => {
     const refusal = asRefusal(error);
-    const problem = problemOf(refusal ?? error, statusOf(error));
-    if (problem.status >= 500 && !(refusal instanceof XengtError)) {
-      log.error(`${request.method} ${request.url}: ${error.stack ?? error.message}`);
-    }
-    return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+    if (refusal === undefined) log.error(`${request.method} ${request.url}: ${error.stack ?? error.message}`);
+    return refuse(reply, refusal ?? error, statusOf(error));
   });
   app.setNotFoundHandler((request, reply) => {
     const readable = request.method === 'GET' || request.method === 'HEAD';
-    const refusal =
-      rules.readOnly && !readable
-        ? { status: 405, text: `${request.method} is not served here: this address is read-only, use the UNIX socket` }
-        : { status: 404, text: `${request.method} ${request.url.split('?')[0]} does not exist` };
-    const problem = problemOf(new XengtError('XENGT_E_USAGE', refusal.text), refusal.status);
-    if (refusal.status === 405) reply.header('allow', 'GET, HEAD');
-    return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+    if (rules.readOnly && !readable) {
+      const text = `${request.method} is not served here: this address is read-only, use the UNIX socket`;
+      return refuse(reply.header('allow', 'GET, HEAD'), new XengtError('XENGT_E_USAGE', text), 405);
+    }
+    const text = `${request.method} ${request.url.split('?')[0]} does not exist`;
+    return refuse(reply, new XengtError('XENGT_E_USAGE', text), 404);
   });
+}
+
+function refuse(reply: FastifyReply, error: Error, status?: number): FastifyReply {
+  const problem = problemOf(error, status);
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+}
+
+/** Bytes that are no HTTP request, or half of one that took too long: there is no request to reply to, only a socket. */
+function hangUp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const text = late ? `The request was not complete within ${REQUEST_MS / 1000} s` : 'This is no HTTP request';
+  const problem = problemOf(new XengtError('XENGT_E_USAGE', text), late ? 408 : 400);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
 }
 
 /** Fastify's own refusals (malformed JSON, body too large, wrong media type) are the client's doing, not faults. */
 function asRefusal(error: FastifyError | XengtError): XengtError | undefined {
   if (error instanceof XengtError) return error;
   const status = error.statusCode ?? 500;
-  return status < 500 ? new XengtError('XENGT_E_USAGE', error.message, { cause: error }) : undefined;
+  if (status >= 500) return undefined;
+  const text = status === 415 ? 'content-type: not known; allowed: application/json' : error.message;
+  return new XengtError('XENGT_E_USAGE', text, { cause: error });
 }
 
 function statusOf(error: FastifyError | XengtError): number | undefined {

@@ -10,7 +10,8 @@ const FILES = [
   { route: '/page.js', file: 'page.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 
-const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob: data:; connect-src 'self'";
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob: data:; connect-src 'self'";
 
 export function statusPage(app: FastifyInstance, packageRoot: string): void {
   for (const { route, file, type } of FILES) {

@@ -1,0 +1,170 @@
+/** A mediator with no GPU behind it: it keeps the list of vGPUs, answers with set numbers and remembers what it was asked. */
+import { XengtError } from '../../src/base/index.js';
+import type { MediatorApi, MediatorStats, Screen, VgpuInfo, VgpuSpec, VgpuStats } from '../../src/mediator/api.js';
+
+export class FakeMediator implements MediatorApi {
+  readonly calls: string[] = [];
+  readonly specs: VgpuSpec[] = [];
+  missing: string | null = null;
+  violations = 0;
+  unanswered = 0;
+  uptime = 100;
+  /** A fault that the next call throws, whatever it is. */
+  fault: Error | null = null;
+  #infos: VgpuInfo[] = [];
+  #nextId = 1;
+  readonly seconds = new Map<number, number>();
+  readonly screens = new Map<number, Screen>();
+
+  #called(name: string): void {
+    this.calls.push(name);
+    const { fault } = this;
+    this.fault = null;
+    if (fault !== null) throw fault;
+  }
+
+  #info(id: number): VgpuInfo {
+    const info = this.#infos.find((vgpu) => vgpu.id === id);
+    if (info === undefined) throw new XengtError('XENGT_E_NOT_FOUND', `No vGPU ${id}`);
+    return info;
+  }
+
+  async createVgpu(spec: VgpuSpec): Promise<VgpuInfo> {
+    this.#called('createVgpu');
+    this.specs.push(spec);
+    if (spec.type === 'V5_1')
+      throw new XengtError('XENGT_E_NO_SPACE', 'Low graphics memory: 512 MiB wanted, 384 MiB free');
+    if (this.#infos.some((vgpu) => vgpu.name === spec.name)) {
+      throw new XengtError('XENGT_E_EXISTS', `A vGPU "${spec.name}" exists`);
+    }
+    if (spec.transport.kind === 'replay' && spec.transport.file.includes('damaged')) {
+      throw new XengtError('XENGT_E_JOURNAL', 'The journal ends in the middle of an event');
+    }
+    const id = this.#nextId++;
+    const info: VgpuInfo = {
+      id,
+      name: spec.name,
+      vm: spec.vm ?? spec.name,
+      type: spec.type ?? 'V5_8',
+      lowMiB: spec.lowMiB ?? 64,
+      highMiB: spec.highMiB ?? 384,
+      fences: spec.fences ?? 4,
+      weight: spec.weight ?? 2,
+      monitor: spec.monitor ?? true,
+      transport: spec.transport,
+      state: spec.transport.kind === 'replay' ? 'attached' : 'waiting',
+      reason: null,
+      mode: spec.transport.kind === 'replay' ? { width: 4, height: 2, refreshHz: 60 } : null,
+    };
+    this.#infos.push(info);
+    this.seconds.set(id, 0);
+    if (info.mode !== null) this.screens.set(id, picture(4, 2, id));
+    return info;
+  }
+
+  async removeVgpu(id: number): Promise<void> {
+    this.#called('removeVgpu');
+    const info = this.#info(id);
+    if (info.name === 'held') throw new XengtError('XENGT_E_BUSY', 'vGPU "held" has a guest');
+    this.#infos = this.#infos.filter((vgpu) => vgpu !== info);
+  }
+
+  async vgpus(): Promise<VgpuInfo[]> {
+    this.#called('vgpus');
+    return [...this.#infos];
+  }
+
+  async types() {
+    this.#called('types');
+    return [
+      { name: 'V5_4', lowMiB: 128, highMiB: 512, fences: 4, weight: 4, resolution: '1920x1200', availableInstances: 5 },
+      { name: 'V5_8', lowMiB: 64, highMiB: 384, fences: 4, weight: 2, resolution: '1024x768', availableInstances: 7 },
+    ];
+  }
+
+  async stats(): Promise<MediatorStats> {
+    this.#called('stats');
+    const vgpus = this.#infos.map((info): VgpuStats => {
+      const rcs = this.seconds.get(info.id) ?? 0;
+      return {
+        id: info.id,
+        name: info.name,
+        vm: info.vm,
+        state: info.state,
+        gpuSeconds: { RCS: rcs, BCS: 0.125 },
+        workloads: { RCS: { complete: 7, rejected: 1 } },
+        traps: { mmio: { read: 10, write: 20 }, ggtt: { read: 0, write: 3 } },
+        unknownRegisters: 2,
+        refusals: { 'ggtt-foreign': 3 },
+        shadowPages: 42,
+        interrupts: 9,
+        frames: 60,
+      };
+    });
+    const busy = vgpus.reduce((sum, vgpu) => sum + (vgpu.gpuSeconds.RCS ?? 0), 0);
+    const blits = vgpus.length * 0.125;
+    return {
+      device: 'model GPU',
+      platform: 'SKL',
+      uptimeSeconds: this.uptime,
+      engines: [
+        {
+          name: 'RCS',
+          busySeconds: busy,
+          idleSeconds: this.uptime - busy - 0.5,
+          switchingSeconds: 0.5,
+          totalSeconds: this.uptime,
+        },
+        {
+          name: 'BCS',
+          busySeconds: blits,
+          idleSeconds: this.uptime - blits,
+          switchingSeconds: 0,
+          totalSeconds: this.uptime,
+        },
+      ],
+      vgpus,
+      isolationViolations: this.violations,
+      unansweredTraps: this.unanswered,
+    };
+  }
+
+  async unknownRegisters(id: number) {
+    this.#called('unknownRegisters');
+    this.#info(id);
+    return [{ offset: 0x4400, name: null, reads: 1, writes: 2 }];
+  }
+
+  async isolation() {
+    this.#called('isolation');
+    return { violations: this.violations, last: [] };
+  }
+
+  async screen(id: number): Promise<Screen | null> {
+    this.#called('screen');
+    this.#info(id);
+    return this.screens.get(id) ?? null;
+  }
+
+  async setMonitor(id: number, connected: boolean): Promise<void> {
+    this.#called('setMonitor');
+    const info = this.#info(id);
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, monitor: connected } : vgpu));
+  }
+
+  async nativeStatus(): Promise<string | null> {
+    this.#called('nativeStatus');
+    return this.missing;
+  }
+
+  async stop(): Promise<void> {
+    this.#called('stop');
+  }
+}
+
+/** A picture of which every pixel is different. */
+export function picture(width: number, height: number, seed: number): Screen {
+  const rgba = new Uint8Array(width * height * 4);
+  for (let at = 0; at < rgba.length; at++) rgba[at] = at % 4 === 3 ? 0 : (at * 7 + seed * 31) & 0xff;
+  return { width, height, rgba };
+}

@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Metrics } from '../../src/control/metrics.js';
+import { ask, type Rig, startRig } from './rig.js';
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await startRig({
+    vgpus: [
+      { name: 'a', vm: 'desk "one"', type: 'V5_8', transport: { kind: 'vfio-user', socket: '/a' } },
+      { name: 'b', type: 'V5_4', transport: { kind: 'replay', file: '/b.xj', loop: true } },
+    ],
+  });
+});
+afterEach(() => rig.stop());
+
+interface Family {
+  readonly type: string;
+  readonly help: string;
+  readonly samples: Map<string, number>;
+}
+
+/** Reads the exposition format strictly: a line that is neither comment nor sample fails the test. */
+function parse(text: string): Map<string, Family> {
+  const help = new Map<string, string>();
+  const families = new Map<string, Family>();
+  for (const line of text.split('\n').filter((line) => line !== '')) {
+    const comment = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line);
+    if (comment?.[1] === 'HELP') {
+      help.set(comment[2] ?? '', comment[3] ?? '');
+      continue;
+    }
+    if (comment?.[1] === 'TYPE') {
+      const name = comment[2] ?? '';
+      expect(families.has(name), name).toBe(false);
+      families.set(name, { type: comment[3] ?? '', help: help.get(name) ?? '', samples: new Map() });
+      continue;
+    }
+    const sample = /^([a-z_][a-z0-9_]*)(\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)*\})? (\S+)$/i.exec(line);
+    if (sample === null) throw new Error(`not a sample: ${line}`);
+    const name = sample[1] ?? '';
+    const family = families.get(name) ?? families.get(name.replace(/_(sum|count|bucket)$/, ''));
+    if (family === undefined) throw new Error(`no TYPE before: ${line}`);
+    family.samples.set(`${name}${sample[2] ?? ''}`, Number(sample[3]));
+  }
+  return families;
+}
+
+async function scrape(): Promise<Map<string, Family>> {
+  const answer = await ask(rig.port, '/metrics');
+  expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+  return parse(answer.text);
+}
+
+const samples = (families: Map<string, Family>, name: string) => Object.fromEntries(families.get(name)?.samples ?? []);
+
+test('each family has its type and help', async () => {
+  const families = await scrape();
+  const types = Object.fromEntries(
+    [...families].filter(([name]) => name.startsWith('xengt_')).map(([name, { type }]) => [name, type]),
+  );
+  expect(types).toEqual({
+    xengt_vgpu_gpu_seconds_total: 'counter',
+    xengt_vgpu_traps_total: 'counter',
+    xengt_workloads_total: 'counter',
+    xengt_vgpu_refusals_total: 'counter',
+    xengt_vgpu_state: 'gauge',
+    xengt_build_info: 'gauge',
+    xengt_vgpu_unknown_registers: 'gauge',
+    xengt_vgpu_shadow_pages: 'gauge',
+    xengt_vgpu_interrupts_total: 'counter',
+    xengt_vgpu_frames_total: 'counter',
+    xengt_engine_busy_seconds_total: 'counter',
+    xengt_engine_idle_seconds_total: 'counter',
+    xengt_engine_switching_seconds_total: 'counter',
+    xengt_engine_seconds_total: 'counter',
+    xengt_isolation_violations_total: 'counter',
+    xengt_unanswered_traps_total: 'counter',
+    xengt_uptime_seconds: 'gauge',
+  });
+  for (const [name, { help }] of families) expect(help, name).toMatch(/\w/);
+});
+
+test('values are exactly what the mediator counted, labelled by vGPU name, VM and engine', async () => {
+  rig.mediator.uptime = 20_000;
+  rig.mediator.seconds.set(1, 0.1 + 0.2).set(2, 12345.678901234);
+  rig.mediator.violations = 2;
+  rig.mediator.unanswered = 1;
+  const families = await scrape();
+  expect(samples(families, 'xengt_vgpu_gpu_seconds_total')).toEqual({
+    'xengt_vgpu_gpu_seconds_total{vgpu="a",vm="desk \\"one\\"",engine="RCS"}': 0.1 + 0.2,
+    'xengt_vgpu_gpu_seconds_total{vgpu="a",vm="desk \\"one\\"",engine="BCS"}': 0.125,
+    'xengt_vgpu_gpu_seconds_total{vgpu="b",vm="b",engine="RCS"}': 12345.678901234,
+    'xengt_vgpu_gpu_seconds_total{vgpu="b",vm="b",engine="BCS"}': 0.125,
+  });
+  const traps = samples(families, 'xengt_vgpu_traps_total');
+  expect(traps['xengt_vgpu_traps_total{vgpu="a",space="mmio",op="write"}']).toBe(20);
+  expect(traps['xengt_vgpu_traps_total{vgpu="a",space="ggtt",op="read"}']).toBe(0);
+  expect(samples(families, 'xengt_workloads_total')).toMatchObject({
+    'xengt_workloads_total{vgpu="b",engine="RCS",result="complete"}': 7,
+    'xengt_workloads_total{vgpu="b",engine="RCS",result="rejected"}': 1,
+  });
+  expect(samples(families, 'xengt_vgpu_refusals_total')).toMatchObject({
+    'xengt_vgpu_refusals_total{vgpu="a",rule="ggtt-foreign"}': 3,
+  });
+  expect(samples(families, 'xengt_vgpu_unknown_registers')['xengt_vgpu_unknown_registers{vgpu="a"}']).toBe(2);
+  expect(samples(families, 'xengt_isolation_violations_total')).toEqual({ xengt_isolation_violations_total: 2 });
+  expect(samples(families, 'xengt_unanswered_traps_total')).toEqual({ xengt_unanswered_traps_total: 1 });
+  expect(Object.keys(samples(families, 'xengt_build_info'))[0]).toMatch(
+    /^xengt_build_info\{version="\d+\.\d+\.\d+",node="v\d+\.[\d.]+",platform="SKL"\}$/,
+  );
+});
+
+test('a vGPU is in exactly one state', async () => {
+  expect(samples(await scrape(), 'xengt_vgpu_state')).toEqual({
+    'xengt_vgpu_state{vgpu="a",vm="desk \\"one\\"",state="waiting"}': 1,
+    'xengt_vgpu_state{vgpu="a",vm="desk \\"one\\"",state="attached"}': 0,
+    'xengt_vgpu_state{vgpu="a",vm="desk \\"one\\"",state="failsafe"}': 0,
+    'xengt_vgpu_state{vgpu="b",vm="b",state="waiting"}': 0,
+    'xengt_vgpu_state{vgpu="b",vm="b",state="attached"}': 1,
+    'xengt_vgpu_state{vgpu="b",vm="b",state="failsafe"}': 0,
+  });
+});
+
+test('busy, idle and switching add up to the time of each engine', async () => {
+  rig.mediator.seconds.set(1, 30.25);
+  const families = await scrape();
+  for (const engine of ['RCS', 'BCS']) {
+    const of = (name: string) => samples(families, name)[`${name}{engine="${engine}"}`] ?? Number.NaN;
+    const sum =
+      of('xengt_engine_busy_seconds_total') +
+      of('xengt_engine_idle_seconds_total') +
+      of('xengt_engine_switching_seconds_total');
+    expect(sum).toBeCloseTo(of('xengt_engine_seconds_total'), 9);
+  }
+});
+
+test('one scrape asks the mediator once, and many at the same time share', async () => {
+  const asked = () => rig.mediator.calls.filter((call) => call === 'stats').length;
+  await scrape();
+  expect(asked()).toBe(1);
+  const metrics = new Metrics(rig.mediator, '0.0.0');
+  const texts = await Promise.all(Array.from({ length: 25 }, () => metrics.scrape()));
+  expect(new Set(texts).size).toBe(1);
+  expect(asked()).toBe(2);
+});
+
+test('a second scrape shows the totals again, not their sum, and a removed vGPU is gone', async () => {
+  rig.mediator.seconds.set(1, 5);
+  await scrape();
+  rig.mediator.seconds.set(1, 6);
+  await ask(rig.socket, '/v1/vgpus/b', { method: 'DELETE' });
+  expect(samples(await scrape(), 'xengt_vgpu_gpu_seconds_total')).toEqual({
+    'xengt_vgpu_gpu_seconds_total{vgpu="a",vm="desk \\"one\\"",engine="RCS"}': 6,
+    'xengt_vgpu_gpu_seconds_total{vgpu="a",vm="desk \\"one\\"",engine="BCS"}': 0.125,
+  });
+});
+
+test('the health of the process is there', async () => {
+  const families = await scrape();
+  expect([...families.keys()]).toEqual(
+    expect.arrayContaining([
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'nodejs_eventloop_lag_seconds',
+    ]),
+  );
+});
