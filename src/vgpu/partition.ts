@@ -67,6 +67,10 @@ class Resource {
     return holes;
   }
 
+  isFree(start: number, size: number): boolean {
+    return this.holes().some((hole) => start >= hole.start && start + size <= hole.start + hole.size);
+  }
+
   /** Start of the smallest hole that fits, -1 when none does. */
   bestFit(size: number): number {
     let best = { start: -1, size: Number.POSITIVE_INFINITY };
@@ -167,6 +171,27 @@ export class Partition {
     this.#high.take({ start: high, size: highMiB, holder });
     if (fences > 0) this.#fences.take({ start: fence, size: fences, holder });
     const given = slice(holder, low, lowMiB, high, highMiB, fence, fences);
+    this.#slices.add(given);
+    return given;
+  }
+
+  /**
+   * Takes exactly this slice, as a journal needs it: the addresses are part of what its guest does.
+   * @throws XengtError XENGT_E_NO_SPACE when any of it is taken or outside of the device
+   */
+  allocateAt(given: PartitionSlice): PartitionSlice {
+    const pieces: [Resource, number, number][] = [
+      [this.#low, given.lowStart / MIB, given.lowBytes / MIB],
+      [this.#high, given.highStart / MIB, given.highBytes / MIB],
+      [this.#fences, given.fenceStart, given.fenceCount],
+    ];
+    for (const [resource, start, size] of pieces) {
+      if (size > 0 && !resource.isFree(start, size)) {
+        const what = `${resource.name} from ${start} on, ${size} ${resource.unit}, is not free`;
+        throw new XengtError('XENGT_E_NO_SPACE', `no room for "${given.holder}" at its place: ${what}`);
+      }
+    }
+    for (const [resource, start, size] of pieces) if (size > 0) resource.take({ start, size, holder: given.holder });
     this.#slices.add(given);
     return given;
   }

@@ -1,0 +1,335 @@
+/**
+ * The mediator's thread: one loop that sleeps over the descriptors of all guests, lets each have its turn, keeps the core's
+ * clock, and answers the control plane between events. Without the native addon it still runs replayed guests.
+ */
+import { MonotonicClock, NEVER, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
+import { platformByName } from '../hw/index.js';
+import {
+  type GuestPort,
+  JournalReader,
+  loadNative,
+  type Native,
+  nativeMissing,
+  ReplayGuest,
+  type TrapSink,
+  VfioGuestMemory,
+  VfioUserServer,
+  Waiter,
+  WakeUp,
+} from '../hypervisor/index.js';
+import type { MediatorApi, Screen, VgpuInfo, VgpuSpec } from './api.js';
+import { MediatorCore, type Member } from './core.js';
+import { Recorder } from './recorder.js';
+
+export interface MediatorOptions {
+  readonly platform: string;
+  readonly apertureMiB: number;
+  /** Test switch: the GGTT audit is skipped, so that the isolation oracle has something to find. */
+  readonly skipGgttAudit?: boolean;
+}
+
+/** Messages of one guest per turn, so that a busy one does not keep the others waiting. */
+const BUDGET = 256;
+/** Stalled clients are looked for, and nothing else happens, this often. */
+const TICK_NS = NS_PER_S;
+
+/** A vGPU's guest, whatever it is. */
+interface Seat {
+  readonly member: Member;
+  readonly spec: VgpuSpec;
+  readonly server: VfioUserServer | null;
+  readonly replay: ReplayGuest | null;
+  recorder: Recorder | null;
+  generation: number;
+}
+
+/** The API as this thread answers it: at once. */
+export type MediatorCalls = {
+  [K in keyof MediatorApi]: (...args: Parameters<MediatorApi[K]>) => Awaited<ReturnType<MediatorApi[K]>>;
+};
+
+export class MediatorService implements MediatorCalls {
+  readonly #core: MediatorCore;
+  readonly #real = new MonotonicClock();
+  readonly #native: Native | null = loadNative();
+  readonly #waiter: Waiter | null;
+  readonly #wake: WakeUp | null;
+  readonly #seats = new Map<number, Seat>();
+  #stopped = false;
+  #called = false;
+  #ticked = 0;
+
+  /** @throws XengtError XENGT_E_CONFIG */
+  constructor(
+    options: MediatorOptions,
+    /** Woken by the control plane when there is no addon to wake us. */
+    private readonly doorbell: Int32Array,
+  ) {
+    const platform = platformByName(options.platform);
+    if (!platform) throw new XengtError('XENGT_E_CONFIG', `platform: "${options.platform}" is not known`);
+    this.#core = new MediatorCore({
+      platform,
+      apertureBytes: options.apertureMiB * 1024 * 1024,
+      realTime: this.#real,
+      skipGgttAudit: options.skipGgttAudit ?? false,
+    });
+    this.#waiter = this.#native ? new Waiter(this.#native) : null;
+    if (this.#native && this.#waiter) {
+      this.#wake = new WakeUp(this.#native, this.#waiter, () => {
+        this.#called = true;
+      });
+      this.#waiter.onAwake = () => this.#core.clock.set(this.#real.now());
+    } else {
+      this.#wake = null;
+    }
+  }
+
+  /** Descriptor that wakes the loop, -1 where the doorbell does. */
+  get wakeFd(): number {
+    return this.#wake?.fd ?? -1;
+  }
+
+  /** @param answerCalls answers what the control plane asked since the last time */
+  run(answerCalls: () => void): void {
+    while (!this.#stopped) {
+      this.#sleep();
+      this.#core.clock.set(this.#real.now());
+      if (this.#called) {
+        this.#called = false;
+        answerCalls();
+      }
+      this.#pumpReplays();
+      this.#memoryChanges();
+      if (this.#core.nextDue() <= this.#core.clock.now()) this.#advance();
+      this.#tick();
+    }
+    for (const seat of this.#seats.values()) this.#close(seat);
+    this.#wake?.close();
+    this.#waiter?.close();
+  }
+
+  #sleep(): void {
+    const now = this.#real.now();
+    let due = Math.min(this.#core.nextDue(), this.#ticked + TICK_NS);
+    for (const { replay } of this.#seats.values()) if (replay) due = Math.min(due, replay.nextDue(now));
+    const ns = Math.max(0, due - now);
+    if (this.#waiter) {
+      this.#waiter.run(ns === NEVER ? Number.POSITIVE_INFINITY : ns, BUDGET);
+      return;
+    }
+    if (ns > 0) Atomics.wait(this.doorbell, 0, 0, ns / NS_PER_MS);
+    if (Atomics.exchange(this.doorbell, 0, 0) !== 0) this.#called = true;
+  }
+
+  #advance(): void {
+    let work = (): void => this.#core.advance();
+    for (const { recorder } of this.#seats.values()) {
+      if (!recorder) continue;
+      const inner = work;
+      work = () => recorder.advance(inner);
+    }
+    work();
+  }
+
+  #pumpReplays(): void {
+    const now = this.#core.clock.now();
+    for (const { replay, member, spec } of this.#seats.values()) {
+      if (!replay || replay.pump(member.vgpu, now)) continue;
+      if (spec.transport.kind !== 'replay' || !spec.transport.loop) continue;
+      member.vgpu.detach();
+      replay.rewind();
+      member.vgpu.attach(replay);
+    }
+  }
+
+  /** A guest's memory map changed: what its page tables name may be other memory now. */
+  #memoryChanges(): void {
+    for (const seat of this.#seats.values()) {
+      const memory = seat.member.vgpu.memory;
+      if (!(memory instanceof VfioGuestMemory) || memory.generation === seat.generation) continue;
+      seat.generation = memory.generation;
+      seat.member.vgpu.memoryChanged();
+    }
+  }
+
+  #tick(): void {
+    const now = this.#real.now();
+    if (now - this.#ticked < TICK_NS) return;
+    this.#ticked = now;
+    for (const { server } of this.#seats.values()) server?.tick(now);
+  }
+
+  // ---- calls
+
+  createVgpu(spec: VgpuSpec): VgpuInfo {
+    const { transport } = spec;
+    if (transport.kind === 'replay') return this.#createReplay(spec, transport.file);
+    if (!this.#native || !this.#waiter) throw new XengtError('XENGT_E_NO_ADDON', nativeMissing());
+    const member = this.#core.create({ ...spec, monitor: spec.monitor ?? true });
+    try {
+      const seat: Seat = {
+        member,
+        spec,
+        server: new VfioUserServer({
+          path: transport.socket,
+          apertureBytes: this.#core.gpu.apertureBytes,
+          frameBase: this.#core.gpu.frameBase(member.id),
+          native: this.#native,
+          waiter: this.#waiter,
+          makeGuest: (port) => this.#attach(seat, port),
+          onDetach: () => this.#detach(seat),
+        }),
+        replay: null,
+        recorder: null,
+        generation: -1,
+      };
+      this.#seats.set(member.id, seat);
+    } catch (error) {
+      this.#core.remove(member.id);
+      throw error;
+    }
+    return this.#info(member.id);
+  }
+
+  #createReplay(spec: VgpuSpec, file: string): VgpuInfo {
+    const journal = new JournalReader(file);
+    const { grant, type, monitor, platform, apertureBytes } = journal.header;
+    const { name } = this.#core.platform;
+    if (platform !== name || apertureBytes !== this.#core.gpu.apertureBytes) {
+      const needs = `${platform} with ${apertureBytes / 2 ** 20} MiB of aperture`;
+      throw new XengtError('XENGT_E_CONFIG', `journal ${file} needs ${needs}, the device is ${name}`);
+    }
+    const member = this.#core.create({ ...spec, type, monitor, grant });
+    const replay = new ReplayGuest(journal, this.#core.gpu.frameBase(member.id));
+    member.vgpu.attach(replay);
+    this.#seats.set(member.id, { member, spec, server: null, replay, recorder: null, generation: -1 });
+    return this.#info(member.id);
+  }
+
+  #attach(seat: Seat, port: GuestPort): TrapSink {
+    const { vgpu } = seat.member;
+    const { record } = seat.spec;
+    const { memory } = port;
+    if (record === undefined || !(memory instanceof VfioGuestMemory)) {
+      vgpu.attach(port);
+      return vgpu;
+    }
+    const header = {
+      platform: this.#core.platform.name,
+      apertureBytes: this.#core.gpu.apertureBytes,
+      grant: vgpu.grant,
+      type: seat.member.type,
+      startNs: this.#core.clock.now(),
+      monitor: seat.member.monitor,
+      note: seat.member.name,
+    };
+    const recorder = new Recorder(record, header, vgpu, memory, () => this.#core.clock.now());
+    seat.recorder = recorder;
+    vgpu.attach(recordingPort(port, recorder));
+    return recorder;
+  }
+
+  #detach(seat: Seat): void {
+    seat.recorder?.close();
+    seat.recorder = null;
+    seat.member.vgpu.detach();
+  }
+
+  #close(seat: Seat): void {
+    seat.server?.close();
+    seat.recorder?.close();
+  }
+
+  removeVgpu(id: number): void {
+    this.#core.get(id);
+    const seat = this.#seats.get(id);
+    if (seat) this.#close(seat);
+    this.#seats.delete(id);
+    this.#core.remove(id);
+  }
+
+  vgpus(): VgpuInfo[] {
+    return [...this.#core.members.keys()].map((id) => this.#info(id));
+  }
+
+  #info(id: number): VgpuInfo {
+    const { vgpu, name, vm, type, monitor } = this.#core.get(id);
+    const { grant } = vgpu;
+    return {
+      id,
+      name,
+      vm,
+      type,
+      lowMiB: grant.lowBytes / 2 ** 20,
+      highMiB: grant.highBytes / 2 ** 20,
+      fences: grant.fenceCount,
+      weight: grant.weight,
+      monitor,
+      transport: this.#seats.get(id)!.spec.transport,
+      state: vgpu.state,
+      reason: vgpu.reason,
+      mode: vgpu.display.mode(),
+    };
+  }
+
+  types() {
+    return this.#core.types();
+  }
+
+  stats() {
+    let unanswered = 0;
+    for (const { server } of this.#seats.values()) unanswered += server?.counters.unanswered ?? 0;
+    return this.#core.stats(unanswered);
+  }
+
+  unknownRegisters(id: number) {
+    return this.#core.unknownRegisters(id);
+  }
+
+  isolation() {
+    const { violations, last } = this.#core.gpu.oracle;
+    return {
+      violations,
+      last: last.map(
+        (one) =>
+          `${one.engine} of vGPU ${one.owner} ${one.write ? 'wrote' : 'read'} frame 0x${one.mfn.toString(16)} of ` +
+          `${one.mfnOwner} at GMADR 0x${one.gmadr.toString(16)}`,
+      ),
+    };
+  }
+
+  screen(id: number): Screen | null {
+    const { vgpu } = this.#core.get(id);
+    return vgpu.display.capture(vgpu.memory);
+  }
+
+  setMonitor(id: number, connected: boolean): void {
+    this.#core.get(id).vgpu.display.setMonitor(connected);
+  }
+
+  nativeStatus(): string | null {
+    return this.#native ? null : nativeMissing();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+}
+
+/** The guest's port with its interrupts noted in the journal. */
+function recordingPort(port: GuestPort, recorder: Recorder): GuestPort {
+  return {
+    memory: port.memory,
+    canTrackWrites: port.canTrackWrites,
+    trackWrites: (gfn, on) => port.trackWrites(gfn, on),
+    fail: (reason) => port.fail(reason),
+    injectMsi: (address, data) => {
+      recorder.interrupt();
+      port.injectMsi(address, data);
+    },
+    setIntx: (asserted) => {
+      if (asserted) recorder.interrupt();
+      port.setIntx(asserted);
+    },
+  };
+}

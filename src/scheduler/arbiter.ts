@@ -1,0 +1,419 @@
+/**
+ * The arbiter: the one face through which vGPUs reach what they share. Calls carry plain values; each is checked against
+ * the arbiter's own record of what the caller owns. Answers come back as events, delivered by service().
+ */
+import { type Clock, NEVER, NS_PER_S, reasonOf, XengtError } from '../base/index.js';
+import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
+import {
+  CONTEXT_SWITCH,
+  ENGINE_EVENTS,
+  ENGINES,
+  type EngineId,
+  FLUSH_NOTIFY,
+  frameHi,
+  frameLo,
+  frameOf,
+  INTERRUPT_GROUPS,
+  IRQ_IER,
+  IRQ_IIR,
+  IRQ_IMR,
+  MASTER_ENABLE,
+  MASTER_IRQ,
+  PTE_ATTRIBUTES,
+  PTE_PRESENT,
+  PTE_RW,
+  RING,
+  USER_INTERRUPT,
+} from '../hw/index.js';
+import { Client, type ClientParts } from './client.js';
+import type { Prepared } from './dispatch.js';
+import { Dispatcher } from './dispatch.js';
+import { EngineDriver } from './engine-driver.js';
+import { HostGm } from './host-gm.js';
+import { EngineLedger, IDLE, SWITCHING } from './ledger.js';
+import { type SchedulingPolicy, WeightedRoundRobin } from './policy.js';
+import { RegisterSwitch } from './register-switch.js';
+import type { Workload, WorkloadResult } from './workload.js';
+
+/** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
+const MAX_QUEUE = 64;
+/** How often a busy engine is looked at for progress, and after how long without any it counts as hung. */
+const PROGRESS_NS = NS_PER_S / 2;
+const HANG_NS = 6 * NS_PER_S;
+/** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
+const RUN_LIMIT_NS = 20 * NS_PER_S;
+/** Events of an engine, relative to its shift. */
+const ENGINE_BITS = (1 << USER_INTERRUPT) | (1 << FLUSH_NOTIFY) | (1 << CONTEXT_SWITCH);
+
+export interface ArbiterOptions {
+  readonly gpu: Gpu;
+  /** Time of the event being processed; stands still during it. */
+  readonly clock: Clock;
+  /** Time as it passes, for the accounts; from the same zero. */
+  readonly realTime: Clock;
+  /** GGTT page ranges that no vGPU is given. */
+  readonly hostRanges: readonly { readonly firstPage: number; readonly pages: number }[];
+  /** Per register dword: bit 0 commands may touch it, bit 1 a command's write goes through its handler. */
+  readonly cmdAccess: Uint8Array;
+  /** Test switch: lets a guest write any GGTT entry, to show that the isolation oracle notices. Never set otherwise. */
+  readonly skipGgttAudit?: boolean;
+}
+
+interface Running {
+  readonly client: Client;
+  readonly workload: Workload;
+  readonly prepared: Prepared;
+  readonly contextId: number;
+  readonly started: number;
+  checked: number;
+  progressed: number;
+  lastHead: number;
+  lastActhd: number;
+}
+
+interface Slot {
+  readonly driver: EngineDriver;
+  readonly ledger: EngineLedger;
+  readonly policy: SchedulingPolicy;
+  /** vGPU whose registers the engine holds. */
+  owner: number;
+  running: Running | null;
+}
+
+interface Done {
+  readonly client: Client;
+  readonly workload: Workload;
+  readonly result: WorkloadResult;
+  readonly reason: string | null;
+}
+
+export class Arbiter {
+  readonly #gpu: Gpu;
+  readonly #clock: Clock;
+  readonly #realTime: Clock;
+  readonly #gm: HostGm;
+  readonly #dispatcher: Dispatcher;
+  readonly #registers: RegisterSwitch;
+  readonly #slots: (Slot | undefined)[] = [];
+  readonly #clients = new Map<number, Client>();
+  readonly #audit: boolean;
+  readonly #scratchMfn: number;
+  #interrupted = false;
+  #serial = 0;
+  #done: Done[] = [];
+  /** Ended workloads: by vGPU, then engine name, then result. */
+  readonly #results = new Map<number, Record<string, Record<string, number>>>();
+
+  constructor(options: ArbiterOptions) {
+    const { gpu, clock } = options;
+    this.#gpu = gpu;
+    this.#clock = clock;
+    this.#realTime = options.realTime;
+    this.#audit = options.skipGgttAudit !== true;
+    this.#gm = new HostGm(gpu, options.hostRanges);
+    this.#dispatcher = new Dispatcher(gpu.platform, this.#gm, options.cmdAccess);
+    this.#registers = new RegisterSwitch(gpu, gpu.platform);
+    const scratch = gpu.allocate(1, OWNER_MEDIATOR);
+    gpu.markScratch(scratch.mfn);
+    this.#scratchMfn = scratch.mfn;
+    gpu.onInterrupt = () => {
+      this.#interrupted = true;
+    };
+    this.#takeDevice();
+    for (const engine of gpu.platform.engines) {
+      this.#slots[engine] = {
+        driver: new EngineDriver(gpu, engine, this.#gm.allocate(1, OWNER_MEDIATOR)),
+        ledger: new EngineLedger(options.realTime.now()),
+        policy: new WeightedRoundRobin(),
+        owner: 0,
+        running: null,
+      };
+    }
+  }
+
+  /** Forcewake for good (the mediator never lets the device sleep) and GT interrupts on. */
+  #takeDevice(): void {
+    const gpu = this.#gpu;
+    for (const offset of gpu.platform.gen === 9 ? [0xa278, 0xa270, 0xa188] : [0xa188]) gpu.write32(offset, 0x00010001);
+    const used = new Map<number, number>();
+    for (const engine of gpu.platform.engines) {
+      const { group, shift } = ENGINE_EVENTS[engine];
+      used.set(group, (used.get(group) ?? 0) | (ENGINE_BITS << shift));
+    }
+    for (const [group, bits] of used) {
+      const { base } = INTERRUPT_GROUPS[group]!;
+      gpu.write32(base + IRQ_IIR, 0xffffffff);
+      gpu.write32(base + IRQ_IMR, ~bits >>> 0);
+      gpu.write32(base + IRQ_IER, bits >>> 0);
+    }
+    gpu.write32(MASTER_IRQ, MASTER_ENABLE);
+  }
+
+  // ---- clients
+
+  attach(parts: ClientParts): void {
+    const client = new Client(parts);
+    if (this.#clients.has(client.id)) throw new XengtError('XENGT_E_EXISTS', `vGPU ${client.id} is attached already`);
+    this.#clients.set(client.id, client);
+    this.#scratchFill(client);
+    for (const slot of this.#slots) slot?.policy.add(client.id, parts.grant.weight);
+  }
+
+  /** Takes everything back that was done for a vGPU; its memory is not touched again. */
+  detach(vgpu: number): void {
+    const client = this.#clients.get(vgpu);
+    if (!client) return;
+    this.reset(vgpu, this.#gpu.platform.engines);
+    this.#done = this.#done.filter((done) => done.client !== client);
+    this.#clients.delete(vgpu);
+    for (const slot of this.#slots) {
+      slot?.policy.remove(vgpu);
+      if (slot?.owner === vgpu) slot.owner = 0;
+    }
+    for (let i = 0; i < client.parts.grant.fenceCount; i++) this.writeFence(vgpu, i, 0, 0);
+    this.#scratchFill(client);
+    client.parts.ppgtt.release();
+    this.#dispatcher.release(client);
+  }
+
+  /** Nothing of a guest's is left in the device's table: prefetchers reach past what a driver maps, so scratch stands there. */
+  #scratchFill(client: Client): void {
+    for (const [first, pages] of client.clearEntries()) {
+      for (let page = first; page < first + pages; page++) this.#writeScratch(page);
+    }
+  }
+
+  #writeScratch(page: number): void {
+    this.#gpu.writeGgtt(page, (frameLo(this.#scratchMfn) | PTE_PRESENT | PTE_RW) >>> 0, frameHi(this.#scratchMfn));
+  }
+
+  // ---- what a vGPU may ask for
+
+  /**
+   * A complete guest GGTT entry. Foreign pages are refused; an own page gets the machine frame of the guest frame that the
+   * entry names, or scratch where the guest has no memory.
+   * @returns false when refused
+   */
+  writeGgtt(vgpu: number, page: number, lo: number, hi: number): boolean {
+    const client = this.#clients.get(vgpu);
+    if (!client) return false;
+    const slot = client.slot(page);
+    if (slot < 0 && this.#audit) return false;
+    if (slot >= 0) client.note(slot, lo, hi);
+    const mfn = (lo & PTE_PRESENT) !== 0 ? client.parts.memory.mfnOf(frameOf(lo, hi)) : -1;
+    if (mfn < 0) this.#writeScratch(page);
+    else this.#gpu.writeGgtt(page, (frameLo(mfn) | (lo & PTE_ATTRIBUTES)) >>> 0, frameHi(mfn));
+    return true;
+  }
+
+  /** A virtual fence, 0 to count - 1, as its two register halves. */
+  writeFence(vgpu: number, fence: number, lo: number, hi: number): boolean {
+    const grant = this.#clients.get(vgpu)?.parts.grant;
+    if (!grant || fence < 0 || fence >= grant.fenceCount) return false;
+    const offset = 0x100000 + 8 * (grant.fenceStart + fence);
+    // Invalid while it changes: low half (with the valid bit) last.
+    this.#gpu.write32(offset, 0);
+    this.#gpu.write32(offset + 4, hi);
+    this.#gpu.write32(offset, lo);
+    return true;
+  }
+
+  submit(workload: Workload): void {
+    const client = this.#clients.get(workload.vgpu);
+    if (!client) return;
+    const queue = client.queue(workload.engine);
+    if (queue.length >= MAX_QUEUE) {
+      this.#finished(client, workload, 'rejected', `queue of ${ENGINES[workload.engine]!.name} is full (${MAX_QUEUE})`);
+      return;
+    }
+    queue.push(workload);
+  }
+
+  /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
+  reset(vgpu: number, engines: readonly EngineId[]): void {
+    const client = this.#clients.get(vgpu);
+    if (!client) return;
+    for (const engine of engines) {
+      client.queues[engine] = [];
+      const slot = this.#slots[engine];
+      if (slot?.running?.client === client) this.#abort(engine, slot);
+    }
+    this.#done = this.#done.filter((done) => done.client !== client || !engines.includes(done.workload.engine));
+  }
+
+  /** A device register that a vGPU may see as it is: timestamps always, engine state while it owns the engine. */
+  readRegister(vgpu: number, engine: EngineId, offset: number): number | null {
+    const local = offset - ENGINES[engine]!.mmioBase;
+    if (local === RING.TIMESTAMP || local === RING.TIMESTAMP_UDW) return this.#gpu.read32(offset);
+    return this.#slots[engine]?.running?.client.id === vgpu ? this.#gpu.read32(offset) : null;
+  }
+
+  // ---- progress
+
+  /** Handles the device's interrupts, ends and starts workloads, tells vGPUs. @returns whether anything happened */
+  service(): boolean {
+    let happened = false;
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      this.#handleInterrupts();
+      happened = true;
+    }
+    const now = this.#clock.now();
+    for (const engine of this.#gpu.platform.engines) {
+      const slot = this.#slots[engine]!;
+      if (slot.running && now >= slot.running.checked + PROGRESS_NS) this.#watch(engine, slot, now);
+      while (!slot.running && this.#start(engine, slot)) happened = true;
+    }
+    if (this.#done.length > 0) {
+      const done = this.#done;
+      this.#done = [];
+      for (const { client, workload, result, reason } of done) {
+        client.parts.events.workloadDone(workload.engine, workload.tag, result, reason);
+      }
+      happened = true;
+    }
+    return happened;
+  }
+
+  /** When service() has something to do, ns; 0 when it has now. */
+  nextDue(): number {
+    if (this.#interrupted || this.#done.length > 0) return 0;
+    let due = NEVER;
+    for (const slot of this.#slots) {
+      if (slot?.running) due = Math.min(due, slot.running.checked + PROGRESS_NS);
+      else if (slot && this.#queued(slot.driver.engine)) return 0;
+    }
+    return due;
+  }
+
+  #queued(engine: EngineId): boolean {
+    for (const client of this.#clients.values()) if ((client.queues[engine]?.length ?? 0) > 0) return true;
+    return false;
+  }
+
+  #handleInterrupts(): void {
+    const gpu = this.#gpu;
+    gpu.write32(MASTER_IRQ, 0);
+    for (const engine of gpu.platform.engines) {
+      const { group, shift } = ENGINE_EVENTS[engine];
+      const iir = INTERRUPT_GROUPS[group]!.base + IRQ_IIR;
+      const bits = (gpu.read32(iir) >>> shift) & ENGINE_BITS;
+      if (bits === 0) continue;
+      gpu.write32(iir, (bits << shift) >>> 0);
+      const slot = this.#slots[engine]!;
+      const running = slot.running;
+      const toGuest = bits & ~(1 << CONTEXT_SWITCH);
+      if (running && toGuest !== 0) running.client.parts.events.engineInterrupt(engine, toGuest);
+      if ((bits & (1 << CONTEXT_SWITCH)) !== 0 && slot.driver.completed(running?.contextId ?? 0) && running) {
+        this.#dispatcher.saveContext(running.client, running.workload);
+        this.#end(engine, slot, 'complete', null);
+      }
+    }
+    gpu.write32(MASTER_IRQ, MASTER_ENABLE);
+  }
+
+  #start(engine: EngineId, slot: Slot): boolean {
+    const vgpu = slot.policy.pick((id) => (this.#clients.get(id)?.queues[engine]?.length ?? 0) > 0);
+    const client = this.#clients.get(vgpu);
+    const workload = client?.queue(engine).shift();
+    if (!client || !workload) return false;
+    slot.ledger.enter(SWITCHING, this.#realTime.now());
+    let prepared: Prepared;
+    try {
+      prepared = this.#dispatcher.prepare(client, workload);
+    } catch (error) {
+      if (!(error instanceof XengtError)) throw error;
+      this.#finished(client, workload, 'rejected', reasonOf(error));
+      slot.ledger.enter(IDLE, this.#realTime.now());
+      return true;
+    }
+    if (slot.owner !== vgpu) {
+      const previous = this.#clients.get(slot.owner);
+      if (previous) this.#registers.save(engine, previous.parts.bank);
+      this.#registers.restore(engine, client.parts.bank);
+      slot.owner = vgpu;
+    }
+    // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
+    this.#serial = (this.#serial + 1) & 0xfffff;
+    const now = this.#clock.now();
+    slot.running = {
+      client,
+      workload,
+      prepared,
+      contextId: this.#serial,
+      started: now,
+      checked: now,
+      progressed: now,
+      lastHead: -1,
+      lastActhd: -1,
+    };
+    slot.ledger.enter(vgpu, this.#realTime.now());
+    slot.driver.submit(prepared.descriptor, this.#serial);
+    return false;
+  }
+
+  #end(engine: EngineId, slot: Slot, result: WorkloadResult, reason: string | null): void {
+    const running = slot.running!;
+    slot.policy.charge(running.client.id, slot.ledger.enter(IDLE, this.#realTime.now()));
+    slot.running = null;
+    this.#dispatcher.finish(running.client, running.prepared);
+    this.#finished(running.client, running.workload, result, reason);
+    if (result === 'hung') running.client.queues[engine] = [];
+  }
+
+  #abort(engine: EngineId, slot: Slot): void {
+    slot.driver.reset();
+    this.#end(engine, slot, 'dropped', 'engine reset by the guest');
+    slot.owner = 0;
+    this.#registers.forget();
+  }
+
+  /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
+  #watch(engine: EngineId, slot: Slot, now: number): void {
+    const running = slot.running!;
+    const head = slot.driver.read(RING.HEAD);
+    const acthd = slot.driver.read(RING.ACTHD);
+    if (head !== running.lastHead || acthd !== running.lastActhd) running.progressed = now;
+    running.lastHead = head;
+    running.lastActhd = acthd;
+    running.checked = now;
+    const stuck = now - running.progressed >= HANG_NS;
+    if (!stuck && now - running.started < RUN_LIMIT_NS) return;
+    const what = stuck ? `no progress for ${HANG_NS / NS_PER_S} s` : `still running after ${RUN_LIMIT_NS / NS_PER_S} s`;
+    slot.driver.reset();
+    this.#end(engine, slot, 'hung', `${ENGINES[engine]!.name}: ${what} at ring head 0x${head.toString(16)}`);
+    slot.owner = 0;
+    this.#registers.forget();
+  }
+
+  #finished(client: Client, workload: Workload, result: WorkloadResult, reason: string | null): void {
+    const byEngine = this.#results.get(client.id) ?? {};
+    this.#results.set(client.id, byEngine);
+    const byResult = (byEngine[ENGINES[workload.engine]!.name] ??= {});
+    byResult[result] = (byResult[result] ?? 0) + 1;
+    this.#done.push({ client, workload, result, reason });
+  }
+
+  // ---- accounts
+
+  /** Ended workloads of a vGPU by engine name and result; undefined when it never had any. */
+  results(vgpu: number): Readonly<Record<string, Readonly<Record<string, number>>>> | undefined {
+    return this.#results.get(vgpu);
+  }
+
+  busySeconds(vgpu: number, engine: EngineId): number {
+    return this.#slots[engine]?.ledger.busySeconds(vgpu, this.#realTime.now()) ?? 0;
+  }
+
+  engineTotals(engine: EngineId): { busy: number; idle: number; switching: number; total: number } {
+    return this.#slots[engine]!.ledger.totals(this.#realTime.now());
+  }
+
+  /** GMADR of the guest's own status page on an engine. @returns false when it is not the guest's */
+  setHwsp(vgpu: number, engine: EngineId, gmadr: number): boolean {
+    const client = this.#clients.get(vgpu);
+    if (!client || (gmadr !== 0 && client.slot(gmadr >>> 12) < 0)) return false;
+    client.hwsp[engine] = gmadr;
+    return true;
+  }
+}

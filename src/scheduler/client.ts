@@ -1,0 +1,100 @@
+/**
+ * The arbiter's record of one vGPU: what it owns and what the mediator keeps on its behalf. Everything that a vGPU asks for
+ * is checked against this, never against the vGPU's word.
+ */
+import { type GuestMemory, PAGE_SIZE } from '../base/index.js';
+import type { ShadowPpgtt } from '../gtt/index.js';
+import { type EngineId, frameOf, PTE_PRESENT } from '../hw/index.js';
+import type { HostBuffer } from './host-gm.js';
+import type { ArbiterEvents, Workload } from './workload.js';
+
+/** What of the device is given to a vGPU, as byte addresses of graphics memory. */
+export interface Grant {
+  readonly vgpu: number;
+  readonly weight: number;
+  readonly lowStart: number;
+  readonly lowBytes: number;
+  readonly highStart: number;
+  readonly highBytes: number;
+  readonly fenceStart: number;
+  readonly fenceCount: number;
+}
+
+export interface ClientParts {
+  readonly grant: Grant;
+  readonly memory: GuestMemory;
+  /** The vGPU's register bank: memory shared between both sides. */
+  readonly bank: Uint32Array;
+  readonly ppgtt: ShadowPpgtt;
+  readonly events: ArbiterEvents;
+}
+
+export class Client {
+  /** Guest frame behind each own GGTT page, low slice first then high; -1 unmapped. */
+  readonly #gfns: Float64Array;
+  readonly #lowFirst: number;
+  readonly #lowPages: number;
+  readonly #highFirst: number;
+  readonly #highPages: number;
+  /** FIFO of workloads by engine. */
+  readonly queues: Workload[][] = [];
+  /** GMADR of the guest's own status page by engine, 0 when not set. */
+  readonly hwsp: number[] = [];
+  /** Shadow context image and shadow ring by engine, made on first use. */
+  readonly contexts: (HostBuffer | undefined)[] = [];
+  readonly rings: (HostBuffer | undefined)[] = [];
+  words: Uint32Array = new Uint32Array(0);
+
+  constructor(readonly parts: ClientParts) {
+    const { grant } = parts;
+    this.#lowFirst = grant.lowStart / PAGE_SIZE;
+    this.#lowPages = grant.lowBytes / PAGE_SIZE;
+    this.#highFirst = grant.highStart / PAGE_SIZE;
+    this.#highPages = grant.highBytes / PAGE_SIZE;
+    this.#gfns = new Float64Array(this.#lowPages + this.#highPages).fill(-1);
+  }
+
+  get id(): number {
+    return this.parts.grant.vgpu;
+  }
+
+  /** Index of an own GGTT page in the record, -1 for everybody else's. */
+  slot(page: number): number {
+    const low = page - this.#lowFirst;
+    if (low >= 0 && low < this.#lowPages) return low;
+    const high = page - this.#highFirst;
+    return high >= 0 && high < this.#highPages ? this.#lowPages + high : -1;
+  }
+
+  note(slot: number, lo: number, hi: number): void {
+    this.#gfns[slot] = (lo & PTE_PRESENT) !== 0 ? frameOf(lo, hi) : -1;
+  }
+
+  /** Forgets all entries. @returns the own pages as [first, count], for the device to forget them too */
+  clearEntries(): readonly (readonly [first: number, pages: number])[] {
+    this.#gfns.fill(-1);
+    return [
+      [this.#lowFirst, this.#lowPages],
+      [this.#highFirst, this.#highPages],
+    ];
+  }
+
+  gfnOf(page: number): number {
+    const slot = this.slot(page);
+    return slot < 0 ? -1 : this.#gfns[slot]!;
+  }
+
+  /** The guest's memory by page of its graphics address space (Frames over GMADR pages). */
+  locate(page: number): number {
+    const gfn = this.gfnOf(page);
+    if (gfn < 0) return -1;
+    const { memory } = this.parts;
+    const at = memory.locate(gfn);
+    this.words = memory.words;
+    return at;
+  }
+
+  queue(engine: EngineId): Workload[] {
+    return (this.queues[engine] ??= []);
+  }
+}

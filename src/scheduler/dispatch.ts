@@ -1,0 +1,312 @@
+/**
+ * Makes a workload runnable: reads the guest's context, synchronises its shadow PPGTT, copies and scans what will be
+ * executed, and builds the shadow context. What runs is what was scanned: ring contents, privileged batches and workaround
+ * batches are executed from the mediator's copies only.
+ */
+import { type Frames, PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
+import {
+  type AddressRanges,
+  createScanResult,
+  Scanner,
+  type ScanResult,
+  type ShadowBatch,
+  type Trust,
+} from '../cmd-parser/index.js';
+import type { PpgttRoot } from '../gtt/index.js';
+import {
+  CTX,
+  CTX_DWORDS,
+  CTX_PDPS,
+  contextPages,
+  DESC,
+  ENGINES,
+  frameHi,
+  frameLo,
+  type Platform,
+  RCS,
+  writeContextLayout,
+} from '../hw/index.js';
+import type { Client } from './client.js';
+import type { HostBuffer, HostGm } from './host-gm.js';
+import type { Workload } from './workload.js';
+
+const RING_CTL_SIZE = 0x1ff000;
+const RING_VALID = 1;
+const MI_BATCH_BUFFER_END = 0x05000000;
+const CACHELINE = 64;
+
+/** A workload that is ready for ELSP, and what must be given back when it ends. */
+export interface Prepared {
+  readonly descriptor: number;
+  readonly batches: readonly HostBuffer[];
+  readonly root: PpgttRoot;
+}
+
+/** What the guest's register state says, checked. */
+interface GuestContext {
+  readonly control: number;
+  readonly ringStart: number;
+  readonly ringBytes: number;
+  readonly perCtx: number;
+  readonly indirect: number;
+  readonly indirectOffset: number;
+  readonly timestamp: number;
+  readonly pdps: number[];
+}
+
+export class Dispatcher {
+  readonly #scanner: Scanner;
+  readonly #result: ScanResult = createScanResult();
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly gm: HostGm,
+    cmdAccess: Uint8Array,
+  ) {
+    this.#scanner = new Scanner(platform, cmdAccess);
+  }
+
+  /**
+   * @throws XengtError XENGT_E_CONTEXT, XENGT_E_PPGTT, XENGT_E_SCAN when the guest's context, page tables or commands can
+   * not be run, XENGT_E_NO_SPACE when the mediator has no memory left for the copies
+   */
+  prepare(client: Client, workload: Workload): Prepared {
+    const context = this.#readContext(client, workload);
+    // Guests announce address spaces through PVINFO; one that did not gets its shadow here and keeps it.
+    const { ppgtt } = client.parts;
+    const root = ppgtt.create(workload.levels, context.pdps);
+    ppgtt.sync(root);
+    ppgtt.hold(root);
+
+    const batches: HostBuffer[] = [];
+    try {
+      const ring = this.#copyRing(client, workload, context);
+      const perCtx =
+        context.perCtx === 0 ? 0 : this.#copyWa(client, workload, context.perCtx, restOfPage(context.perCtx), batches);
+      const indirectBytes = (context.indirect & 0x3f) * CACHELINE;
+      const indirect =
+        indirectBytes === 0 ? 0 : this.#copyWa(client, workload, context.indirect & ~0x3f, indirectBytes, batches);
+      this.#scan(client, workload, ring.words, ring.at, ring.at + ring.dwords, 'ring', batches);
+
+      const image = this.#image(client, workload);
+      const { words, at } = image.memory;
+      const state = at + PAGE_DWORDS;
+      this.#copyImage(client, workload, words, at);
+      writeContextLayout(words, state, workload.engine);
+      words[state + CTX.CONTEXT_CONTROL] = context.control;
+      words[state + CTX.RING_HEAD] = 0;
+      words[state + CTX.RING_TAIL] = ring.dwords * 4;
+      words[state + CTX.RING_START] = ring.gmadr;
+      words[state + CTX.RING_CTL] = ((ring.bytes - PAGE_SIZE) & RING_CTL_SIZE) | RING_VALID;
+      if (workload.engine === RCS) {
+        words[state + CTX.BB_PER_CTX_PTR] = perCtx === 0 ? 0 : perCtx | 1;
+        words[state + CTX.INDIRECT_CTX] = indirect === 0 ? 0 : (indirect | (context.indirect & 0x3f)) >>> 0;
+        words[state + CTX.INDIRECT_CTX_OFFSET] = context.indirectOffset;
+      }
+      words[state + CTX.CTX_TIMESTAMP] = context.timestamp;
+      for (let i = 0; i < CTX_PDPS.length; i++) {
+        const mfn = i < (workload.levels === 4 ? 1 : 4) ? ppgtt.rootPdp(root, i) : 0;
+        words[state + CTX_PDPS[i]![0]] = frameHi(mfn);
+        words[state + CTX_PDPS[i]![1]] = frameLo(mfn);
+      }
+      const addressing = workload.levels === 4 ? DESC.ADDRESSING_64 : DESC.ADDRESSING_32;
+      const flags =
+        DESC.VALID | DESC.FORCE_RESTORE | DESC.LLC_COHERENT | DESC.PRIVILEGE | (addressing << DESC.ADDRESSING_SHIFT);
+      return { descriptor: (image.gmadr | flags) >>> 0, batches, root };
+    } catch (error) {
+      for (const batch of batches) this.gm.free(batch);
+      ppgtt.drop(root);
+      throw error;
+    }
+  }
+
+  /** The workload is off the device: gives back what it needed there. */
+  finish(client: Client, prepared: Prepared): void {
+    for (const batch of prepared.batches) this.gm.free(batch);
+    client.parts.ppgtt.drop(prepared.root);
+  }
+
+  /** Brings the engine's state back into the guest's context image, with the head where the guest's ring now is. */
+  saveContext(client: Client, workload: Workload): void {
+    const image = client.contexts[workload.engine];
+    if (!image) return;
+    const { words, at } = image.memory;
+    const first = workload.lrca >>> PAGE_SHIFT;
+    const pages = contextPages(workload.engine, this.platform.gen);
+    for (let page = 1; page < pages; page++) {
+      const to = client.locate(first + page);
+      if (to < 0) continue;
+      const from = at + page * PAGE_DWORDS;
+      if (page > 1) {
+        client.words.set(words.subarray(from, from + PAGE_DWORDS), to);
+        continue;
+      }
+      client.words.set(words.subarray(from + CTX_DWORDS, from + PAGE_DWORDS), to + CTX_DWORDS);
+      client.words[to + CTX.RING_HEAD] = workload.tail;
+      client.words[to + CTX.CONTEXT_CONTROL] = words[from + CTX.CONTEXT_CONTROL]!;
+      client.words[to + CTX.CTX_TIMESTAMP] = words[from + CTX.CTX_TIMESTAMP]!;
+    }
+  }
+
+  /** Gives back all that was allocated on behalf of a vGPU. */
+  release(client: Client): void {
+    for (const buffer of [...client.contexts, ...client.rings]) if (buffer) this.gm.free(buffer);
+    client.contexts.length = 0;
+    client.rings.length = 0;
+  }
+
+  #readContext(client: Client, workload: Workload): GuestContext {
+    const where = `${ENGINES[workload.engine]!.name} context at GMADR 0x${workload.lrca.toString(16)}`;
+    const at = client.locate((workload.lrca >>> PAGE_SHIFT) + 1);
+    if (at < 0)
+      throw new XengtError('XENGT_E_CONTEXT', `${where}: the register-state page is not mapped by the guest's GGTT`);
+    const { words } = client;
+    const value = (index: number): number => words[at + index]!;
+    const ringStart = value(CTX.RING_START);
+    const ringBytes = (value(CTX.RING_CTL) & RING_CTL_SIZE) + PAGE_SIZE;
+    if ((ringStart & 0xfff) !== 0) {
+      throw new XengtError('XENGT_E_CONTEXT', `${where}: ring start 0x${ringStart.toString(16)} is not page aligned`);
+    }
+    if (workload.head >= ringBytes || workload.tail >= ringBytes || ((workload.head | workload.tail) & 7) !== 0) {
+      const range = `head 0x${workload.head.toString(16)} tail 0x${workload.tail.toString(16)}`;
+      throw new XengtError('XENGT_E_CONTEXT', `${where}: ${range} is not a range of a ring of ${ringBytes} bytes`);
+    }
+    const rcs = workload.engine === RCS;
+    const perCtx = value(CTX.BB_PER_CTX_PTR);
+    const count = workload.levels === 4 ? 1 : 4;
+    const pdps: number[] = [];
+    for (let i = 0; i < count; i++) {
+      pdps.push(value(CTX_PDPS[i]![0]) * 2 ** 32 + ((value(CTX_PDPS[i]![1]) & ~0xfff) >>> 0));
+    }
+    return {
+      control: value(CTX.CONTEXT_CONTROL),
+      ringStart,
+      ringBytes,
+      perCtx: rcs && (perCtx & 1) !== 0 ? (perCtx & ~0x3f) >>> 0 : 0,
+      indirect: rcs ? value(CTX.INDIRECT_CTX) : 0,
+      indirectOffset: rcs ? value(CTX.INDIRECT_CTX_OFFSET) : 0,
+      timestamp: value(CTX.CTX_TIMESTAMP),
+      pdps,
+    };
+  }
+
+  /** The guest's commands from head to tail, linear, in the shadow ring. */
+  #copyRing(client: Client, workload: Workload, context: GuestContext) {
+    const { head, tail } = workload;
+    const bytes = tail >= head ? tail - head : context.ringBytes - head + tail;
+    const ring = this.#ring(client, workload, bytes);
+    const { words, at } = ring.memory;
+    const straight = tail >= head ? bytes : context.ringBytes - head;
+    copyGmadr(client, context.ringStart + head, straight, words, at, 'ring');
+    if (straight < bytes) copyGmadr(client, context.ringStart, bytes - straight, words, at + straight / 4, 'ring');
+    return { words, at, dwords: bytes / 4, gmadr: ring.gmadr, bytes: ring.memory.pages * PAGE_SIZE };
+  }
+
+  #ring(client: Client, workload: Workload, bytes: number): HostBuffer {
+    const pages = Math.ceil((bytes + CACHELINE) / PAGE_SIZE);
+    const have = client.rings[workload.engine];
+    if (have && have.memory.pages >= pages) return have;
+    if (have) this.gm.free(have);
+    client.rings[workload.engine] = undefined;
+    const ring = this.gm.allocate(Math.max(4, pages), client.id);
+    client.rings[workload.engine] = ring;
+    return ring;
+  }
+
+  #image(client: Client, workload: Workload): HostBuffer {
+    const have = client.contexts[workload.engine];
+    if (have) return have;
+    const image = this.gm.allocate(contextPages(workload.engine, this.platform.gen), client.id);
+    client.contexts[workload.engine] = image;
+    return image;
+  }
+
+  /** Everything of the guest's image but the status page and the described registers. */
+  #copyImage(client: Client, workload: Workload, words: Uint32Array, at: number): void {
+    const first = workload.lrca >>> PAGE_SHIFT;
+    const pages = contextPages(workload.engine, this.platform.gen);
+    copyGmadr(client, (first + 1) * PAGE_SIZE, (pages - 1) * PAGE_SIZE, words, at + PAGE_DWORDS, 'context image');
+  }
+
+  /** Copies and scans a workaround batch. @returns its GMADR */
+  #copyWa(client: Client, workload: Workload, gmadr: number, maxBytes: number, batches: HostBuffer[]): number {
+    const start = gmadr >>> 0;
+    const buffer = this.gm.allocate(Math.ceil(maxBytes / PAGE_SIZE) + 1, client.id);
+    batches.push(buffer);
+    const { words, at } = buffer.memory;
+    copyGmadr(client, start, maxBytes, words, at, 'workaround batch');
+    words[at + maxBytes / 4] = MI_BATCH_BUFFER_END;
+    this.#scan(client, workload, words, at, at + maxBytes / 4, 'wa', batches);
+    return buffer.gmadr;
+  }
+
+  #scan(
+    client: Client,
+    workload: Workload,
+    words: Uint32Array,
+    start: number,
+    end: number,
+    trust: Trust,
+    batches: HostBuffer[],
+  ): void {
+    const { grant } = client.parts;
+    const ranges: AddressRanges = {
+      lowStart: grant.lowStart,
+      lowEnd: grant.lowStart + grant.lowBytes,
+      highStart: grant.highStart,
+      highEnd: grant.highStart + grant.highBytes,
+    };
+    const input = {
+      engine: workload.engine,
+      words,
+      start,
+      end,
+      trust,
+      ranges,
+      ggtt: client as Frames,
+      hwspPage: workload.lrca,
+    };
+    const result = this.#result;
+    if (!this.#scanner.scan(input, result)) throw new XengtError('XENGT_E_SCAN', result.message);
+    const placed: HostBuffer[] = [];
+    for (const batch of result.batches) {
+      const buffer = this.gm.allocate(Math.ceil(batch.dwords / PAGE_DWORDS), client.id);
+      batches.push(buffer);
+      placed.push(buffer);
+      buffer.memory.words.set(batch.words.subarray(0, batch.dwords), buffer.memory.at);
+    }
+    result.batches.forEach((batch: ShadowBatch, i: number) => {
+      for (const site of batch.patchAt) {
+        const parent = site.batch < 0 ? null : placed[site.batch]!.memory;
+        const target = parent ? parent.words : words;
+        const index = parent ? parent.at + site.dword : site.dword;
+        target[index] = placed[i]!.gmadr;
+        target[index + 1] = 0;
+      }
+    });
+  }
+}
+
+/** A per-context batch has no stated length; it ends in its page (i915 uses a few cachelines of one). */
+function restOfPage(gmadr: number): number {
+  return PAGE_SIZE - (gmadr & 0xfff);
+}
+
+/** Copies guest memory by graphics address, page by page. @throws XengtError XENGT_E_CONTEXT at a page that is not mapped */
+function copyGmadr(client: Client, gmadr: number, bytes: number, into: Uint32Array, at: number, what: string): void {
+  for (let done = 0; done < bytes; ) {
+    const address = gmadr + done;
+    const from = client.locate(Math.floor(address / PAGE_SIZE));
+    if (from < 0) {
+      throw new XengtError(
+        'XENGT_E_CONTEXT',
+        `${what}: GMADR 0x${address.toString(16)} is not mapped by the guest's GGTT`,
+      );
+    }
+    const offset = (address & 0xfff) >>> 2;
+    const dwords = Math.min((bytes - done) / 4, PAGE_DWORDS - offset);
+    into.set(client.words.subarray(from + offset, from + offset + dwords), at);
+    at += dwords;
+    done += dwords * 4;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Drives one physical engine in execlist mode: its status page, submission by ELSP, and the context status buffer. It knows
+ * nothing of vGPUs. One context is in flight at a time, so that every event between submission and completion belongs to it.
+ * Source: PRM BDW Vol 7 "Execlists"; layout of the status buffer in the hardware status page: PRM SKL Vol 7.
+ */
+import type { Gpu } from '../gpu/index.js';
+import { ENGINES, type EngineId, RING } from '../hw/index.js';
+import type { HostBuffer } from './host-gm.js';
+
+const RUN_LIST_ENABLE = 1 << 15;
+const MASKED_ENABLE_RUN_LIST = ((RUN_LIST_ENABLE << 16) | RUN_LIST_ENABLE) >>> 0;
+const CSB_ENTRIES = 6;
+/** Dwords of the status buffer and its write pointer within the hardware status page. */
+const HWSP_CSB = 0x10;
+const HWSP_CSB_WRITE = 0x1f;
+/** Status: the context ran to its end. */
+const CONTEXT_COMPLETE = 0x10;
+
+export class EngineDriver {
+  readonly #base: number;
+  readonly #resetMask: number;
+  #read = CSB_ENTRIES - 1;
+
+  constructor(
+    private readonly gpu: Gpu,
+    readonly engine: EngineId,
+    private readonly hwsp: HostBuffer,
+  ) {
+    const row = ENGINES[engine]!;
+    this.#base = row.mmioBase;
+    this.#resetMask = 1 << row.resetBit;
+    this.start();
+  }
+
+  /** Puts the engine into execlist mode with an empty status buffer. */
+  start(): void {
+    const { gpu, hwsp } = this;
+    gpu.write32(this.#base + RING.HWS_PGA, hwsp.gmadr);
+    gpu.write32(this.#base + RING.MODE, MASKED_ENABLE_RUN_LIST);
+    gpu.write32(this.#base + RING.IMR, 0);
+    this.#read = CSB_ENTRIES - 1;
+    // Read and write pointer both on the last entry: the first event goes to entry 0.
+    gpu.write32(this.#base + RING.CONTEXT_STATUS_PTR, (0xffff0000 | (this.#read << 8) | this.#read) >>> 0);
+    hwsp.memory.words[hwsp.memory.at + HWSP_CSB_WRITE] = this.#read;
+  }
+
+  /** Submits one context: descriptor low half (LRCA and flags) and context id. */
+  submit(descriptor: number, contextId: number): void {
+    const elsp = this.#base + RING.ELSP;
+    this.gpu.write32(elsp, 0);
+    this.gpu.write32(elsp, 0);
+    this.gpu.write32(elsp, contextId);
+    this.gpu.write32(elsp, descriptor);
+  }
+
+  /** Drains the status buffer. @returns whether `contextId` ran to its end */
+  completed(contextId: number): boolean {
+    const { words, at } = this.hwsp.memory;
+    const write = words[at + HWSP_CSB_WRITE]! % CSB_ENTRIES;
+    let done = false;
+    while (this.#read !== write) {
+      this.#read = (this.#read + 1) % CSB_ENTRIES;
+      const status = words[at + HWSP_CSB + 2 * this.#read]!;
+      const id = words[at + HWSP_CSB + 2 * this.#read + 1]!;
+      if ((status & CONTEXT_COMPLETE) !== 0 && id === contextId) done = true;
+    }
+    return done;
+  }
+
+  /** Aborts whatever runs and starts anew. */
+  reset(): void {
+    this.gpu.write32(this.#base + RING.RESET_CTL, 0x00010001);
+    this.gpu.write32(0x941c, this.#resetMask);
+    this.gpu.write32(this.#base + RING.RESET_CTL, 0x00010000);
+    this.start();
+  }
+
+  /** Reads a register of this engine by its offset from the engine's base. */
+  read(offset: number): number {
+    return this.gpu.read32(this.#base + offset);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * A workload: one submitted context with its ring range, as plain values. This is what crosses from a vGPU to the arbiter;
+ * the arbiter believes none of it before it has checked it against its own record.
+ */
+import type { EngineId } from '../hw/index.js';
+
+export interface Workload {
+  readonly vgpu: number;
+  readonly engine: EngineId;
+  /** Chosen by the vGPU, given back with the result. */
+  readonly tag: number;
+  /** GMADR of the guest's logical ring context image. */
+  readonly lrca: number;
+  /** Levels of the context's PPGTT: 4 (legacy 64-bit) or 3 (legacy 32-bit). */
+  readonly levels: 3 | 4;
+  /** Ring offsets in bytes: commands from head up to tail, wrapping at the ring's end. */
+  readonly head: number;
+  readonly tail: number;
+}
+
+export type WorkloadResult = 'complete' | 'rejected' | 'dropped' | 'hung';
+
+/** What the arbiter tells a vGPU. Called between guest accesses, never from within a call of the vGPU into the arbiter. */
+export interface ArbiterEvents {
+  /** The engine raised GT interrupts while it ran this vGPU: bits relative to the engine's event shift. */
+  engineInterrupt(engine: EngineId, bits: number): void;
+  workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null): void;
+}

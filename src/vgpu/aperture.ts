@@ -1,0 +1,76 @@
+/**
+ * The CPU's window on a vGPU's low graphics memory, trapped: an access to BAR2 goes through the guest's own GGTT entries to
+ * its memory, detiled where a fence covers the address. Back ends that map the aperture do not come here.
+ */
+import type { GuestMemory } from '../base/index.js';
+import { surfaceOffset, TILE_X, TILE_Y } from '../hw/index.js';
+import type { Grant } from '../scheduler/index.js';
+
+export interface ApertureHost {
+  readonly bank: Uint32Array;
+  readonly grant: Grant;
+  readonly memory: GuestMemory;
+  gfnOfGmadrPage(page: number): number;
+}
+
+const FENCES = 0x100000 >>> 2;
+const FENCE_VALID = 1;
+const FENCE_TILE_Y = 2;
+
+export class Aperture {
+  /** Fences in use, so that the common case costs one comparison. */
+  #active = 0;
+
+  constructor(private readonly host: ApertureHost) {}
+
+  /** Counts valid fences after one changed. */
+  fencesChanged(): void {
+    this.#active = 0;
+    for (let i = 0; i < this.host.grant.fenceCount; i++) {
+      if ((this.host.bank[FENCES + 2 * i]! & FENCE_VALID) !== 0) this.#active++;
+    }
+  }
+
+  /** Reads an aligned dword. */
+  read32(gmadr: number): number {
+    const at = this.#locate(gmadr);
+    return at < 0 ? 0 : this.host.memory.words[at]!;
+  }
+
+  /** Writes those bytes of an aligned dword that `mask` names. @returns false where nothing is mapped */
+  write32(gmadr: number, value: number, mask: number): boolean {
+    const at = this.#locate(gmadr);
+    if (at < 0) return false;
+    const { words } = this.host.memory;
+    words[at] = mask === -1 ? value : (words[at]! & ~mask) | (value & mask);
+    return true;
+  }
+
+  #locate(gmadr: number): number {
+    const address = this.#active === 0 ? gmadr : this.#detile(gmadr);
+    const gfn = this.host.gfnOfGmadrPage(Math.floor(address / 4096));
+    if (gfn < 0) return -1;
+    const at = this.host.memory.locate(gfn);
+    return at < 0 ? -1 : at + ((address & 0xfff) >>> 2);
+  }
+
+  /**
+   * Graphics address of the tiled byte that a linear aperture address means.
+   * Fence layout: low dword start page | tiling | valid, high dword end page | pitch in 128 bytes less one (PRM Vol 2c FENCE).
+   */
+  #detile(gmadr: number): number {
+    const { bank, grant } = this.host;
+    for (let i = 0; i < grant.fenceCount; i++) {
+      const lo = bank[FENCES + 2 * i]!;
+      const hi = bank[FENCES + 2 * i + 1]!;
+      const start = (lo & 0xfffff000) >>> 0;
+      const end = ((hi & 0xfffff000) >>> 0) + 0x1000;
+      if ((lo & FENCE_VALID) === 0 || gmadr < start || gmadr >= end) continue;
+      const pitch = ((hi & 0xfff) + 1) * 128;
+      const linear = gmadr - start;
+      const tiling = (lo & FENCE_TILE_Y) !== 0 ? TILE_Y : TILE_X;
+      return start + surfaceOffset(tiling, linear % pitch, Math.floor(linear / pitch), pitch, 4);
+    }
+    return gmadr;
+  }
+}

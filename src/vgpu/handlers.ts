@@ -1,0 +1,142 @@
+/**
+ * Behaviour of the registers that reach beyond the register file: interrupts, submission, reset, fences, PVINFO and device
+ * counters. Small handlers by the names that the register tables use; the tables say which register has which.
+ */
+import { ENGINES, type EngineId, PVINFO_BASE } from '../hw/index.js';
+import type { HandlerCatalogue } from '../mmio/index.js';
+import type { Vgpu } from './vgpu.js';
+
+/** Engine by register: engine blocks are told apart by their bases, 4 KiB and up. */
+const ENGINE_OF_BASE = new Int8Array(0x80).fill(-1);
+for (const engine of ENGINES) {
+  for (let block = engine.mmioBase >>> 12, i = 0; i < 2; i++) ENGINE_OF_BASE[block + i] = engine.id;
+}
+
+function engineAt(offset: number): EngineId {
+  return ENGINE_OF_BASE[offset >>> 12] as EngineId;
+}
+
+const GDRST_FULL = 1;
+const RUN_LIST_ENABLE = 1 << 15;
+const PPGTT_ENABLE = 1 << 9;
+/** GFX_MODE bit 0: a privileged mode that no guest may switch on. Source: public GVT-g handlers.c, ring mode. */
+const MODE_FORBIDDEN = 1 << 0;
+const FENCE_BASE = 0x100000;
+const MI_MODE_STOP_RING = 1 << 8;
+const MI_MODE_IDLE = 1 << 9;
+
+/** Old value with the low half changed where the high half of `value` says so. */
+function masked(old: number, value: number): number {
+  const mask = value >>> 16;
+  return (old & ~mask & 0xffff) | (value & mask & 0xffff);
+}
+
+export const vgpuHandlers: HandlerCatalogue<Vgpu> = {
+  irqImr: {
+    write(vgpu, offset, value) {
+      vgpu.bank[offset >>> 2] = value;
+      vgpu.irq.changed();
+    },
+  },
+  irqIer: {
+    write(vgpu, offset, value) {
+      vgpu.bank[offset >>> 2] = value;
+      vgpu.irq.changed();
+    },
+  },
+  irqIir: {
+    write(vgpu, offset, value) {
+      vgpu.irq.acknowledge(offset >>> 2, value);
+    },
+  },
+  irqMaster: {
+    write(vgpu, _offset, value) {
+      vgpu.irq.writeMaster(value);
+    },
+  },
+  elspWrite: {
+    write(vgpu, offset, value) {
+      vgpu.port(engineAt(offset))?.writeElsp(value);
+    },
+  },
+  csbPtrWrite: {
+    write(vgpu, offset, value) {
+      vgpu.port(engineAt(offset))?.writePointer(value);
+    },
+  },
+  /** Execlists only: a tail written to the ring register moves nothing, and says that the driver expects ring buffers. */
+  ringTailWrite: {
+    write(vgpu, offset, value) {
+      vgpu.bank[offset >>> 2] = value;
+    },
+  },
+  ringModeWrite: {
+    write(vgpu, offset, value) {
+      const enabled = value & (value >>> 16);
+      if ((enabled & MODE_FORBIDDEN) !== 0) {
+        vgpu.failsafe(`RING_MODE 0x${offset.toString(16)}: privileged mode bit 0 set`);
+        return;
+      }
+      if ((enabled & (RUN_LIST_ENABLE | PPGTT_ENABLE)) !== 0 && !vgpu.notified) {
+        vgpu.failsafe('execlists or PPGTT enabled by a driver that never looked at PVINFO');
+        return;
+      }
+      vgpu.bank[offset >>> 2] = masked(vgpu.bank[offset >>> 2]!, value);
+    },
+  },
+  miMode: {
+    write(vgpu, offset, value) {
+      const next = masked(vgpu.bank[offset >>> 2]!, value) & ~MI_MODE_IDLE;
+      // A stopped engine says that it is idle; the driver polls for it before it resets the engine.
+      vgpu.bank[offset >>> 2] = (next & MI_MODE_STOP_RING) !== 0 ? next | MI_MODE_IDLE : next;
+    },
+  },
+  hwsPgaWrite: {
+    write(vgpu, offset, value) {
+      if (!vgpu.setHwsp(engineAt(offset), value)) {
+        vgpu.refuse('hws-pga-range');
+        return;
+      }
+      vgpu.bank[offset >>> 2] = value;
+    },
+  },
+  gdrst: {
+    write(vgpu, offset, value) {
+      const all = (value & GDRST_FULL) !== 0;
+      const engines = vgpu.platform.engines.filter((id) => all || (value & (1 << ENGINES[id]!.resetBit)) !== 0);
+      vgpu.resetEngines(engines, all);
+      vgpu.bank[offset >>> 2] = 0;
+    },
+  },
+  fenceRead: {
+    read(vgpu, offset) {
+      return (offset - FENCE_BASE) >>> 3 < vgpu.grant.fenceCount ? vgpu.bank[offset >>> 2]! : vgpu.foreignFence();
+    },
+  },
+  fenceWrite: {
+    write(vgpu, offset, value) {
+      if ((offset - FENCE_BASE) >>> 3 >= vgpu.grant.fenceCount) {
+        vgpu.foreignFence();
+        return;
+      }
+      vgpu.bank[offset >>> 2] = value;
+      vgpu.fenceChanged((offset - FENCE_BASE) >>> 3);
+    },
+  },
+  pvinfoRead: {
+    read(vgpu, offset) {
+      vgpu.notified = true;
+      return vgpu.bank[offset >>> 2]!;
+    },
+  },
+  pvinfoWrite: {
+    write(vgpu, offset, value) {
+      vgpu.pvinfo.write(offset - PVINFO_BASE, value);
+    },
+  },
+  deviceRead: {
+    read(vgpu, offset) {
+      return vgpu.deviceRegister(engineAt(offset), offset);
+    },
+  },
+};

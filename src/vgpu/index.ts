@@ -1,0 +1,8 @@
+/**
+ * vgpu: a vGPU as its guest sees it, and the types and resources that vGPUs are made from. Composes the layers below; what is
+ * shared it reaches through the arbiter.
+ */
+export { vgpuHandlers } from './handlers.js';
+export * from './partition.js';
+export * from './types.js';
+export { TRAP_KINDS, Vgpu, type VgpuOptions } from './vgpu.js';

@@ -1,0 +1,407 @@
+/**
+ * One vGPU as its guest sees it. Composes the register file, the GGTT slice, PCI configuration, interrupts, submission
+ * ports, PVINFO, the aperture and the display, and answers every trap. What is shared it reaches through the arbiter only.
+ */
+import { type Clock, type GuestMemory, NEVER, reasonOf, XengtError } from '../base/index.js';
+import type { Gpu } from '../gpu/index.js';
+import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
+import { ENGINES, type EngineId, type Platform } from '../hw/index.js';
+import type { GuestPort, Space, TrapSink } from '../hypervisor/index.js';
+import { type CompiledPolicy, RegisterFile } from '../mmio/index.js';
+import type { Arbiter, ArbiterEvents, Grant, WorkloadResult } from '../scheduler/index.js';
+import { Aperture } from './aperture.js';
+import { Display } from './display/index.js';
+import { ExeclistPort } from './execlist.js';
+import { VirtualInterrupts } from './interrupts.js';
+import { PciConfig } from './pci-config.js';
+import { Pvinfo } from './pvinfo.js';
+
+export interface VgpuOptions {
+  readonly grant: Grant;
+  readonly platform: Platform;
+  readonly policy: CompiledPolicy<Vgpu>;
+  readonly gpu: Gpu;
+  readonly arbiter: Arbiter;
+  readonly clock: Clock;
+  readonly monitor: boolean;
+  readonly edid: Uint8Array;
+}
+
+/** Where a trap landed, for the counters. */
+export const TRAP_KINDS = ['mmio', 'ggtt', 'aperture', 'config'] as const;
+const MMIO = 0;
+const GGTT = 1;
+const APERTURE = 2;
+const CONFIG = 3;
+
+const MMIO_BYTES = 0x200000;
+const GGTT_OFFSET = 0x800000;
+const BAR0_BYTES = 0x1000000;
+/** A guest's page tables for 2 GiB of mappings take 4 MiB; this bounds what a hostile one can make the mediator hold. */
+const MAX_SHADOW_PAGES = 16384;
+
+export class Vgpu implements TrapSink, ArbiterEvents {
+  readonly platform: Platform;
+  readonly grant: Grant;
+  readonly regs: RegisterFile<Vgpu>;
+  readonly bank: Uint32Array;
+  readonly ggtt: GgttSlice;
+  readonly pci: PciConfig;
+  readonly irq: VirtualInterrupts;
+  readonly pvinfo: Pvinfo;
+  readonly display: Display;
+  /** High half of the last 8-byte read. */
+  readHi = 0;
+  /** The guest has read PVINFO: its driver knows that it drives a vGPU. */
+  notified = false;
+  /** Reads at 2 × kind, writes at 2 × kind + 1. */
+  readonly traps = new Float64Array(2 * TRAP_KINDS.length);
+  readonly refusals = new Map<string, number>();
+
+  readonly #options: VgpuOptions;
+  readonly #ports: (ExeclistPort | undefined)[] = [];
+  readonly #aperture: Aperture;
+  #guest: GuestPort | null = null;
+  #ppgtt: ShadowPpgtt | null = null;
+  #failsafe: string | null = null;
+
+  constructor(options: VgpuOptions) {
+    const { grant, platform } = options;
+    this.#options = options;
+    this.platform = platform;
+    this.grant = grant;
+    this.regs = new RegisterFile<Vgpu>(options.policy, this);
+    this.bank = this.regs.bank;
+    this.ggtt = new GgttSlice(
+      {
+        ranges: [
+          { firstPage: grant.lowStart / 4096, pages: grant.lowBytes / 4096 },
+          { firstPage: grant.highStart / 4096, pages: grant.highBytes / 4096 },
+        ],
+        totalEntries: platform.ggttEntries,
+      },
+      { setEntry: (page, lo, hi) => void options.arbiter.writeGgtt(grant.vgpu, page, lo, hi) },
+    );
+    this.irq = new VirtualInterrupts(this.bank, platform, (asserted) => this.#deliver(asserted));
+    this.pci = new PciConfig({ platform, apertureBytes: options.gpu.apertureBytes });
+    this.pvinfo = new Pvinfo(this);
+    this.display = new Display(this, { monitor: options.monitor, edid: options.edid });
+    this.#aperture = new Aperture(this);
+    for (const engine of platform.engines) this.#ports[engine] = new ExeclistPort(this, engine);
+    this.#initialise();
+  }
+
+  get id(): number {
+    return this.grant.vgpu;
+  }
+
+  get memory(): GuestMemory {
+    return this.#guest?.memory ?? NO_MEMORY;
+  }
+
+  get state(): 'waiting' | 'attached' | 'failsafe' {
+    if (this.#failsafe !== null) return 'failsafe';
+    return this.#guest ? 'attached' : 'waiting';
+  }
+
+  get reason(): string | null {
+    return this.#failsafe;
+  }
+
+  get shadowPages(): number {
+    return this.#ppgtt?.shadowPages ?? 0;
+  }
+
+  // ---- life
+
+  attach(guest: GuestPort): void {
+    if (this.#guest) throw new XengtError('XENGT_E_BUSY', `vGPU ${this.id} has a guest already`);
+    const { gpu, arbiter } = this.#options;
+    const pool = {
+      allocate: (pages: number) => gpu.allocate(pages, this.id),
+      free: (pages: ReturnType<Gpu['allocate']>) => gpu.free(pages),
+    };
+    gpu.attachMemory(this.id, guest.memory);
+    this.#guest = guest;
+    this.#ppgtt = new ShadowPpgtt({ guest: guest.memory, pool, maxShadowPages: MAX_SHADOW_PAGES });
+    arbiter.attach({ grant: this.grant, memory: guest.memory, bank: this.bank, ppgtt: this.#ppgtt, events: this });
+    this.reset();
+  }
+
+  /** The guest is gone: everything done for it is undone before its memory goes. */
+  detach(): void {
+    if (!this.#guest) return;
+    this.#options.arbiter.detach(this.id);
+    this.#options.gpu.detachMemory(this.id);
+    this.#guest = null;
+    this.#ppgtt = null;
+    this.#failsafe = null;
+    this.#initialise();
+  }
+
+  /** Device reset (FLR, VMM reset): back to the state of a vGPU that was just made, also out of failsafe. */
+  reset(): void {
+    const { arbiter } = this.#options;
+    arbiter.reset(this.id, this.platform.engines);
+    this.ggtt.invalidateAll();
+    this.#ppgtt?.destroyAll();
+    for (let i = 0; i < this.grant.fenceCount; i++) arbiter.writeFence(this.id, i, 0, 0);
+    for (const engine of this.platform.engines) arbiter.setHwsp(this.id, engine, 0);
+    this.#failsafe = null;
+    this.pci.reset();
+    this.#initialise();
+  }
+
+  #initialise(): void {
+    this.regs.reset('device');
+    this.notified = false;
+    this.display.initRegisters();
+    this.pvinfo.populate();
+    for (const port of this.#ports) port?.reset();
+    this.#aperture.fencesChanged();
+    this.irq.reset();
+  }
+
+  /** GDRST: the guest resets engines of its vGPU; a full reset also puts the GT registers back. */
+  resetEngines(engines: readonly EngineId[], full: boolean): void {
+    this.#options.arbiter.reset(this.id, engines);
+    if (full) {
+      this.regs.reset('gt');
+      this.pvinfo.populate();
+    }
+    for (const engine of engines) this.#ports[engine]?.reset();
+    this.irq.changed();
+  }
+
+  failsafe(reason: string): void {
+    if (this.#failsafe !== null) return;
+    this.#failsafe = reason;
+    this.#options.arbiter.reset(this.id, this.platform.engines);
+    for (const port of this.#ports) port?.reset();
+    this.#guest?.fail(reason);
+  }
+
+  refuse(rule: string): void {
+    this.refusals.set(rule, (this.refusals.get(rule) ?? 0) + 1);
+  }
+
+  /** Refused guest actions by rule, of all parts. */
+  allRefusals(): Record<string, number> {
+    const all: Record<string, number> = { ...Object.fromEntries(this.refusals), ...this.ggtt.refused };
+    for (const rule of Object.keys(all)) if (all[rule] === 0) delete all[rule];
+    return all;
+  }
+
+  /** The guest's memory was mapped or unmapped anew: frames that entries named may be others now. */
+  memoryChanged(): void {
+    this.ggtt.resend();
+    this.#ppgtt?.invalidateAll();
+  }
+
+  // ---- traps
+
+  read(space: Space, offset: number, bytes: number): number {
+    this.readHi = 0;
+    if (space === 0) {
+      if (offset < MMIO_BYTES) {
+        this.traps[2 * MMIO]!++;
+        return this.#readRegister(offset, bytes);
+      }
+      if (offset >= GGTT_OFFSET && offset < BAR0_BYTES) {
+        this.traps[2 * GGTT]!++;
+        const lo = this.ggtt.read(offset - GGTT_OFFSET, bytes);
+        this.readHi = this.ggtt.readHi;
+        return lo;
+      }
+      this.refuse('bar0-hole');
+      return 0;
+    }
+    if (space === 2) {
+      this.traps[2 * APERTURE]!++;
+      return this.#readAperture(offset, bytes);
+    }
+    this.traps[2 * CONFIG]!++;
+    return this.pci.read(offset, bytes);
+  }
+
+  write(space: Space, offset: number, bytes: number, lo: number, hi: number): void {
+    if (space === 0) {
+      if (offset < MMIO_BYTES) {
+        this.traps[2 * MMIO + 1]!++;
+        this.#writeRegister(offset, bytes, lo, hi);
+      } else if (offset >= GGTT_OFFSET && offset < BAR0_BYTES) {
+        this.traps[2 * GGTT + 1]!++;
+        if (this.#failsafe === null) this.ggtt.write(offset - GGTT_OFFSET, bytes, lo, hi);
+      } else {
+        this.refuse('bar0-hole');
+      }
+    } else if (space === 2) {
+      this.traps[2 * APERTURE + 1]!++;
+      this.#writeAperture(offset, bytes, lo, hi);
+    } else {
+      this.traps[2 * CONFIG + 1]!++;
+      this.pci.write(offset, bytes, lo);
+    }
+  }
+
+  readConfigBlock(offset: number, into: Uint8Array): void {
+    this.traps[2 * CONFIG]!++;
+    for (let i = 0; i < into.length; i++) into[i] = this.pci.read(offset + i, 1);
+  }
+
+  #readRegister(offset: number, bytes: number): number {
+    if (this.#failsafe !== null) return bytes >= 4 ? this.bank[offset >>> 2]! : 0;
+    const value = this.regs.read(offset, bytes);
+    this.readHi = this.regs.readHi;
+    return value;
+  }
+
+  #writeRegister(offset: number, bytes: number, lo: number, hi: number): void {
+    // In failsafe the registers are memory and nothing else: the guest finds what it wrote, and nothing happens.
+    if (this.#failsafe !== null) {
+      if (bytes >= 4) this.bank[offset >>> 2] = lo;
+      return;
+    }
+    this.regs.write(offset, bytes, lo, hi);
+  }
+
+  #readAperture(offset: number, bytes: number): number {
+    if (!this.#inAperture(offset, bytes)) return 0;
+    if (bytes === 8) {
+      this.readHi = this.#aperture.read32(offset + 4);
+      return this.#aperture.read32(offset);
+    }
+    const value = this.#aperture.read32(offset & ~3);
+    if (bytes === 4) return value;
+    return (value >>> ((offset & 3) * 8)) & (bytes === 2 ? 0xffff : 0xff);
+  }
+
+  #writeAperture(offset: number, bytes: number, lo: number, hi: number): void {
+    if (!this.#inAperture(offset, bytes)) return;
+    if (bytes >= 4) {
+      this.#aperture.write32(offset, lo, -1);
+      if (bytes === 8) this.#aperture.write32(offset + 4, hi, -1);
+      return;
+    }
+    const shift = (offset & 3) * 8;
+    this.#aperture.write32(offset & ~3, lo << shift, (bytes === 2 ? 0xffff : 0xff) << shift);
+  }
+
+  /** The whole access is aligned and inside the own slice of the aperture. */
+  #inAperture(offset: number, bytes: number): boolean {
+    const { lowStart, lowBytes } = this.grant;
+    if (offset % bytes === 0 && offset >= lowStart && offset + bytes <= lowStart + lowBytes) return true;
+    this.refuse('aperture-range');
+    return false;
+  }
+
+  // ---- what registers reach
+
+  port(engine: EngineId): ExeclistPort | undefined {
+    return this.#ports[engine];
+  }
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  gfnOfGmadrPage(page: number): number {
+    return this.ggtt.gfnOf(page);
+  }
+
+  raise(event: Parameters<VirtualInterrupts['raiseDisplay']>[0], pipe = 0): void {
+    this.irq.raiseDisplay(event, pipe);
+  }
+
+  contextSwitched(engine: EngineId): void {
+    this.irq.raiseContextSwitch(engine);
+  }
+
+  setHwsp(engine: EngineId, gmadr: number): boolean {
+    return this.#options.arbiter.setHwsp(this.id, engine, gmadr);
+  }
+
+  submit(workload: Omit<Parameters<Arbiter['submit']>[0], 'vgpu'>): void {
+    this.#options.arbiter.submit({ ...workload, vgpu: this.id });
+  }
+
+  fenceChanged(fence: number): void {
+    const at = (0x100000 >>> 2) + 2 * fence;
+    this.#options.arbiter.writeFence(this.id, fence, this.bank[at]!, this.bank[at + 1]!);
+    this.#aperture.fencesChanged();
+  }
+
+  /** A fence beyond the own ones. A driver that never read PVINFO takes the device for its own: it has lost its vGPU. */
+  foreignFence(): number {
+    if (this.notified) this.refuse('fence-range');
+    else this.failsafe('fence of another vGPU used by a driver that never looked at PVINFO');
+    return 0;
+  }
+
+  deviceRegister(engine: EngineId, offset: number): number {
+    return this.#options.arbiter.readRegister(this.id, engine, offset) ?? this.bank[offset >>> 2]!;
+  }
+
+  /** Shadow page tables hold nothing between submissions that an invalidation could miss. */
+  tlbInvalidate(): void {}
+
+  displayReady(): void {
+    this.notified = true;
+  }
+
+  createPpgtt(levels: 3 | 4, pdps: number[]): void {
+    try {
+      this.#ppgtt?.create(levels, pdps);
+    } catch (error) {
+      if (!(error instanceof XengtError)) throw error;
+      this.failsafe(reasonOf(error));
+    }
+  }
+
+  destroyPpgtt(levels: 3 | 4, pdps: number[]): void {
+    const root = this.#ppgtt?.find(levels, pdps);
+    if (root) this.#ppgtt?.destroy(root);
+    else this.refuse('ppgtt-unknown-root');
+  }
+
+  // ---- what comes back from the arbiter
+
+  engineInterrupt(engine: EngineId, bits: number): void {
+    this.irq.raiseEngine(engine, bits);
+  }
+
+  workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null): void {
+    if (result === 'rejected') {
+      this.refuse(`workload-${ENGINES[engine]!.name}`);
+      this.failsafe(reason ?? 'workload rejected');
+      return;
+    }
+    this.#ports[engine]?.done(tag, result === 'complete');
+  }
+
+  #deliver(asserted: boolean): void {
+    const guest = this.#guest;
+    if (!guest) return;
+    const msi = this.pci.msi;
+    if (!msi.enabled) guest.setIntx(asserted);
+    else if (asserted) guest.injectMsi(msi.address, msi.data);
+  }
+
+  // ---- time
+
+  nextDue(): number {
+    return this.#guest ? this.display.nextDue() : NEVER;
+  }
+
+  advance(now: number): void {
+    if (this.#guest) this.display.advance(now);
+  }
+}
+
+/** Stands in while no guest is attached: no frame exists. */
+const NO_MEMORY: GuestMemory = {
+  words: new Uint32Array(0),
+  mappedFrames: 0,
+  locate: () => -1,
+  mfnOf: () => -1,
+};
