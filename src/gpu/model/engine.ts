@@ -1,0 +1,513 @@
+/**
+ * One engine: takes contexts from its execution lists, fetches their commands and carries them out, each for its price in the
+ * engine's own time.
+ */
+import { PAGE_SIZE } from '../../base/index.js';
+import { type CommandTable, compileCommands, entryDwords, entryId } from '../../hw/commands/index.js';
+import { type EngineRow, RING } from '../../hw/index.js';
+import { Blitter } from './blitter.js';
+import { ContextImage } from './context.js';
+import { countUnsupported, type Device, timestampAt } from './device.js';
+import { CSB, Execlists, raiseFromEngine } from './execlists.js';
+import { compileExecutors, type ExecutorTable } from './execute/index.js';
+import { GMADR_SPAN, Mmu } from './mmu.js';
+import { UnprivilegedRegisters } from './privilege.js';
+
+/** Where commands come from, besides the ring and its two levels of batch buffers: what runs while a context is restored. */
+const INDIRECT = -2;
+const PER_CONTEXT = -1;
+const RING_LEVEL = 0;
+const FIRST_LEVEL = 1;
+const SECOND_LEVEL = 2;
+
+const RING_ENABLE = 1;
+const RING_PAGES = 0x1ff000;
+const RING_OFFSET = 0x1ffffc;
+const STOP_RING = 1 << 8;
+const MODE_IDLE = 1 << 9;
+const RESET_REQUEST = 1;
+const RESET_READY = 2;
+/** The longest command: 10 bits of length, and room. */
+const LONGEST = 1040;
+/** Bytes of a blit that count as one command against the budget. */
+const BYTES_PER_UNIT = 256;
+/** Nothing of the engine's units is busy. Source: PRM "INSTDONE". */
+const ALL_DONE = 0xffffffff;
+
+export class Engine {
+  readonly device: Device;
+  readonly row: EngineRow;
+  readonly mmu: Mmu;
+  readonly blitter: Blitter;
+  /** The engine's own time, ns: up to when it has worked. */
+  time = 0;
+  /** Engine time spent with a list to run. */
+  busyNs = 0;
+  /** Offset of the ring's next command. */
+  head = 0;
+  arbitration = true;
+  atArbitrationPoint = false;
+  predicated = false;
+  /** The last command was a semaphore that did not pass. */
+  polling = false;
+
+  readonly #lists: Execlists;
+  readonly #context: ContextImage;
+  readonly #table: CommandTable;
+  readonly #executors: ExecutorTable;
+  readonly #unprivileged: UnprivilegedRegisters;
+  readonly #dw = new Uint32Array(LONGEST);
+
+  #tail = 0;
+  #ringStart = 0;
+  #ringSize = 0;
+  #level = RING_LEVEL;
+  /** Address of the next command, outside the ring. */
+  #next = 0;
+  #perProcess = false;
+  #indirectEnd = 0;
+  #perContext = 0;
+  #returnTo = 0;
+  #returnPerProcess = false;
+  /** Address of the command that runs, for a semaphore to go back to. */
+  #at = 0;
+  #poll = 0;
+  #hung = false;
+  #lastHeader = 0;
+  /** Context timestamp: its value when the context began to run, and when that was. */
+  #contextTicks = 0;
+  #contextSince = 0;
+
+  constructor(device: Device, row: EngineRow, doorbell: (engine: Engine) => void) {
+    this.device = device;
+    this.row = row;
+    this.mmu = new Mmu(device, row.name, row.id);
+    this.blitter = new Blitter(device, this.mmu);
+    this.#lists = new Execlists(device, row, () => doorbell(this));
+    this.#context = new ContextImage(device, row, this.mmu);
+    this.#table = compileCommands(device.platform, row.id);
+    this.#executors = compileExecutors(this.#table);
+    this.#unprivileged = new UnprivilegedRegisters(device.registers, row.mmioBase);
+    this.#wireRegisters();
+    this.reset(0);
+  }
+
+  /** There is something to do, and the engine may. */
+  get runnable(): boolean {
+    return (this.#lists.running || this.#lists.pending) && !this.#hung && !this.#halted();
+  }
+
+  /** Waits in vain: an instruction that could not be fetched or is unknown. Only a reset helps. */
+  get hung(): boolean {
+    return this.#hung;
+  }
+
+  /**
+   * Works until the engine's time has passed `horizon`, or `budget` commands are spent.
+   * @returns commands' worth of host work
+   */
+  run(horizon: number, budget: number): number {
+    let spent = 0;
+    const before = this.time;
+    this.polling = false;
+    while (spent < budget && this.time <= horizon && this.runnable && !this.polling) spent += this.#step(horizon);
+    this.busyNs += this.time - before;
+    return spent;
+  }
+
+  /** A new list waits since `now`. An engine that slept starts then. */
+  wake(now: number): void {
+    if (!this.#lists.running && this.time < now) this.time = now;
+  }
+
+  /** Engine reset: what ran is lost without a trace in its image, the registers are as after power-on. */
+  reset(now: number): void {
+    const { registers } = this.device;
+    const base = this.row.mmioBase;
+    for (let offset = 0; offset < 0x800; offset += 4) registers.set(base + offset, 0);
+    registers.set(base + RING.IMR, 0xffffffff);
+    registers.set(base + RING.HWSTAM, 0xffffffff);
+    this.#lists.reset();
+    this.blitter.reset();
+    this.mmu.flush();
+    this.#hung = false;
+    this.#level = RING_LEVEL;
+    this.head = 0;
+    this.#tail = 0;
+    this.#lastHeader = 0;
+    this.arbitration = true;
+    this.atArbitrationPoint = false;
+    this.predicated = false;
+    this.polling = false;
+    this.time = now;
+  }
+
+  // What the executors use.
+
+  /** Whether the command comes from the ring or a batch in the global GTT. */
+  get privileged(): boolean {
+    return this.#level <= RING_LEVEL || !this.#perProcess;
+  }
+  /** A command's global GTT bit, which counts only with privilege. */
+  global(bit: number): boolean {
+    return bit !== 0 && this.privileged;
+  }
+  address(lo: number, hi: number, global: boolean): number {
+    return global ? lo >>> 0 : (hi & 0xffff) * 2 ** 32 + (lo >>> 0);
+  }
+  /** Global address of a byte of the running context's status page. */
+  statusPage(offset: number): number {
+    return this.#context.lrca + (offset & 0xffc);
+  }
+  raise(bit: number): void {
+    raiseFromEngine(this.device, this.row, bit);
+  }
+  loadRegister(offset: number, value: number): void {
+    if (!this.privileged && !this.#unprivileged.mayWrite(offset)) this.device.counters.refusedRegisterWrites++;
+    else this.device.registers.write(offset, value);
+  }
+  unsupported(header: number, detail = 0): number {
+    countUnsupported(this.device, (((header >>> 16) & 0xffc0) << 16) | detail);
+    return this.device.cost.mi;
+  }
+
+  enterBatch(address: number, perProcess: boolean, secondLevel: boolean): void {
+    if (this.#level < RING_LEVEL) return;
+    if (this.#level === RING_LEVEL) this.#level = FIRST_LEVEL;
+    else if (this.#level === FIRST_LEVEL && secondLevel) {
+      this.#level = SECOND_LEVEL;
+      this.#returnTo = this.#next;
+      this.#returnPerProcess = this.#perProcess;
+    }
+    this.#next = address;
+    this.#perProcess = perProcess;
+  }
+
+  leaveBatch(): void {
+    this.predicated = false;
+    if (this.#level === SECOND_LEVEL) {
+      this.#level = FIRST_LEVEL;
+      this.#next = this.#returnTo;
+      this.#perProcess = this.#returnPerProcess;
+    } else if (this.#level === FIRST_LEVEL) this.#level = RING_LEVEL;
+    else if (this.#level < RING_LEVEL) this.#endOfRestorePart();
+  }
+
+  /** Meets the same command again after a while. @returns how long */
+  pollAgain(): number {
+    const { cost } = this.device;
+    if (this.#level === RING_LEVEL) this.head = this.#at;
+    else this.#next = this.#at;
+    this.#poll = this.#poll === 0 ? cost.semaphorePoll : Math.min(cost.semaphorePollMost, this.#poll * 2);
+    this.polling = true;
+    this.atArbitrationPoint = true;
+    return this.#poll;
+  }
+
+  // Running.
+
+  #halted(): boolean {
+    const { registers } = this.device;
+    const base = this.row.mmioBase;
+    return (
+      (registers.get(base + RING.MI_MODE) & STOP_RING) !== 0 ||
+      (registers.get(base + RING.RESET_CTL) & RESET_READY) !== 0
+    );
+  }
+
+  /** What an engine did not do while it was halted, it does later. */
+  #mayResume(change: () => void): void {
+    const halted = this.#halted();
+    change();
+    if (halted && !this.#halted() && this.time < this.device.time) this.time = this.device.time;
+  }
+
+  #step(horizon: number): number {
+    this.device.time = this.time;
+    if (this.#lists.pending && this.#takePending()) return 1;
+    if (this.blitter.active) return this.#blitRows(horizon);
+    if (this.#level === INDIRECT && this.#next >= this.#indirectEnd) this.#endOfRestorePart();
+    if (this.#level === RING_LEVEL && this.head === this.#tail) {
+      this.#complete();
+      return 1;
+    }
+    return this.#command(horizon);
+  }
+
+  /** Looks at the list that waits. @returns whether that was this step's work */
+  #takePending(): boolean {
+    const lists = this.#lists;
+    if (!lists.running) {
+      lists.adopt();
+      lists.report(CSB.IDLE_TO_ACTIVE, 0);
+      this.#switchIn();
+      return true;
+    }
+    if (lists.pendingContinues) {
+      lists.adopt();
+      this.#tail = this.#context.readTail() & RING_OFFSET;
+      lists.report(CSB.LITE_RESTORE | CSB.PREEMPTED, lists.contextId);
+      return true;
+    }
+    const between = this.#level === RING_LEVEL || this.atArbitrationPoint;
+    const done = this.#level === RING_LEVEL && this.head === this.#tail;
+    if (done || !between || this.#level < RING_LEVEL || !this.arbitration || this.blitter.active) return false;
+    const id = lists.contextId;
+    this.#saveContext();
+    lists.report(CSB.PREEMPTED, id);
+    lists.adopt();
+    this.#switchIn();
+    return true;
+  }
+
+  #complete(): void {
+    const lists = this.#lists;
+    const id = lists.contextId;
+    this.#saveContext();
+    if (lists.hasNext) {
+      if (lists.pending) {
+        lists.report(CSB.COMPLETE | CSB.PREEMPTED, id);
+        lists.adopt();
+      } else {
+        lists.report(CSB.COMPLETE | CSB.ELEMENT_SWITCH, id);
+        lists.element = 1;
+      }
+      this.#switchIn();
+      return;
+    }
+    lists.report(CSB.COMPLETE | CSB.ACTIVE_TO_IDLE, id);
+    lists.running = false;
+    this.mmu.flush();
+  }
+
+  #switchIn(): void {
+    const { registers, cost } = this.device;
+    const base = this.row.mmioBase;
+    this.time += cost.contextRestore;
+    this.device.time = this.time;
+    this.arbitration = true;
+    this.atArbitrationPoint = false;
+    this.predicated = false;
+    this.#poll = 0;
+    this.#level = RING_LEVEL;
+    if (!this.#context.restore(this.#lists.lo[this.#lists.element]!)) {
+      this.#hung = true;
+      return;
+    }
+    this.head = registers.get(base + RING.HEAD) & RING_OFFSET;
+    this.#tail = registers.get(base + RING.TAIL) & RING_OFFSET;
+    const control = registers.get(base + RING.CTL);
+    this.#ringSize = (control & RING_PAGES) + PAGE_SIZE;
+    this.#ringStart = registers.get(base + RING.START) & ~0xfff;
+    if ((control & RING_ENABLE) === 0) this.#tail = this.head;
+    this.#contextTicks = registers.get(base + RING.CTX_TIMESTAMP);
+    this.#contextSince = this.#ticks();
+    this.#enterRestoreParts();
+  }
+
+  /** The indirect context and the per-context batch run in the middle and at the end of a restore. */
+  #enterRestoreParts(): void {
+    const { registers } = this.device;
+    const indirect = registers.get(this.row.mmioBase + RING.INDIRECT_CTX);
+    const perContext = registers.get(this.row.mmioBase + RING.BB_PER_CTX_PTR);
+    this.#perContext = (perContext & 1) === 0 ? 0 : (perContext & ~0xfff) >>> 0;
+    const lines = indirect & 0x3f;
+    this.#perProcess = false;
+    this.#level = INDIRECT;
+    this.#next = (indirect & ~0x3f) >>> 0;
+    this.#indirectEnd = this.#next + lines * 64;
+    if (lines === 0) this.#endOfRestorePart();
+  }
+
+  #endOfRestorePart(): void {
+    if (this.#level === INDIRECT && this.#perContext !== 0) {
+      this.#level = PER_CONTEXT;
+      this.#next = this.#perContext;
+      return;
+    }
+    this.#level = RING_LEVEL;
+    const { first, second } = this.#context;
+    if (!first.valid) return;
+    // The context was taken away in the middle of a batch: on with it.
+    this.#level = FIRST_LEVEL;
+    this.#next = first.address;
+    this.#perProcess = first.perProcess;
+    if (!second.valid) return;
+    this.#level = SECOND_LEVEL;
+    this.#returnTo = first.address;
+    this.#returnPerProcess = first.perProcess;
+    this.#next = second.address;
+    this.#perProcess = second.perProcess;
+  }
+
+  #saveContext(): void {
+    const { registers, cost } = this.device;
+    const base = this.row.mmioBase;
+    const { first, second } = this.#context;
+    first.valid = this.#level >= FIRST_LEVEL;
+    second.valid = this.#level === SECOND_LEVEL;
+    first.address = second.valid ? this.#returnTo : this.#next;
+    first.perProcess = second.valid ? this.#returnPerProcess : this.#perProcess;
+    second.address = this.#next;
+    second.perProcess = this.#perProcess;
+    registers.set(base + RING.HEAD, this.head);
+    registers.set(base + RING.CTX_TIMESTAMP, this.#contextTimestamp());
+    this.#context.save();
+    this.time += cost.contextSave;
+    this.device.time = this.time;
+  }
+
+  /** Rows of the blit in progress, as many as fit before `horizon`; a slice of the budget at most. */
+  #blitRows(horizon: number): number {
+    const { blitBytesPerNs } = this.device.cost;
+    let bytes = 0;
+    while (this.blitter.active && this.time <= horizon && bytes < 64 * BYTES_PER_UNIT) {
+      const row = this.blitter.step();
+      bytes += row;
+      this.time += Math.ceil(row / blitBytesPerNs);
+    }
+    return 1 + Math.floor(bytes / BYTES_PER_UNIT);
+  }
+
+  #command(horizon: number): number {
+    const { memory, cost, counters } = this.device;
+    const inRing = this.#level === RING_LEVEL;
+    const gma = inRing ? this.#ringStart + this.head : this.#next;
+    const global = inRing || !this.#perProcess;
+    const found = this.mmu.locate(gma, global, false);
+    if (found < 0) return this.#hang();
+    const header = memory.words[found]!;
+    this.#at = inRing ? this.head : this.#next;
+    this.atArbitrationPoint = false;
+    if (header === 0) return this.#noops(found, gma, horizon);
+    this.#lastHeader = header;
+    const entry = this.#table.entries[header >>> 16]!;
+    if (entry === 0) {
+      counters.unknownCommands++;
+      return this.#hang();
+    }
+    const length = entryDwords(entry, header);
+    if (inRing && length * 4 > this.#ringLeft()) return this.#hang();
+    const id = entryId(entry);
+    const executor = this.#executors.executors[id]!;
+    let spent: number;
+    if (executor === null || (this.predicated && this.#executors.neverPredicated[id] === 0)) {
+      this.#advance(length);
+      spent = this.#executors.isState[id] === 1 ? cost.state : cost.mi;
+    } else {
+      if (!this.#fetch(gma, global, Math.min(length, LONGEST))) return this.#hang();
+      this.#advance(length);
+      spent = executor(this, this.#dw, length);
+      if (!this.polling) this.#poll = 0;
+    }
+    counters.commands++;
+    this.time += spent;
+    return 1;
+  }
+
+  /** Skips the MI_NOOPs that follow each other in one page. */
+  #noops(found: number, gma: number, horizon: number): number {
+    const { words } = this.device.memory;
+    const { noop } = this.device.cost;
+    let room = (PAGE_SIZE - (gma % PAGE_SIZE)) >>> 2;
+    if (this.#level === RING_LEVEL) room = Math.min(room, this.#ringLeft() >>> 2, (this.#ringSize - this.head) >>> 2);
+    else if (this.#level === INDIRECT) room = Math.min(room, (this.#indirectEnd - gma) >>> 2);
+    room = Math.min(room, Math.floor((horizon - this.time) / noop) + 1);
+    let count = 1;
+    while (count < room && words[found + count] === 0) count++;
+    this.#advance(count);
+    this.device.counters.commands += count;
+    this.time += count * noop;
+    return 1 + (count >>> 4);
+  }
+
+  /** Bytes of commands in the ring. */
+  #ringLeft(): number {
+    const left = this.#tail - this.head;
+    return left >= 0 ? left : left + this.#ringSize;
+  }
+
+  #advance(dwords: number): void {
+    if (this.#level === RING_LEVEL) this.head = (this.head + dwords * 4) % this.#ringSize;
+    else this.#next = (this.#next + dwords * 4) % GMADR_SPAN;
+  }
+
+  /** Reads a command into #dw, over page borders and the ring's end. */
+  #fetch(gma: number, global: boolean, length: number): boolean {
+    const { memory } = this.device;
+    const dw = this.#dw;
+    const end = this.#level === RING_LEVEL ? this.#ringStart + this.#ringSize : GMADR_SPAN;
+    for (let got = 0; got < length; ) {
+      const at = this.mmu.locate(gma, global, false);
+      if (at < 0) return false;
+      const count = Math.min(length - got, (PAGE_SIZE - (gma % PAGE_SIZE)) >>> 2, (end - gma) / 4);
+      const { words } = memory;
+      for (let i = 0; i < count; i++) dw[got + i] = words[at + i]!;
+      got += count;
+      gma += count * 4;
+      if (gma === end) gma = this.#level === RING_LEVEL ? this.#ringStart : 0;
+    }
+    return true;
+  }
+
+  #hang(): number {
+    this.#hung = true;
+    return 1;
+  }
+
+  // Registers.
+
+  #ticks(): number {
+    return timestampAt(this.time, this.device.platform.timestampHz);
+  }
+
+  #contextTimestamp(): number {
+    return (this.#contextTicks + this.#ticks() - this.#contextSince) % 2 ** 32;
+  }
+
+  #activeAddress(): number {
+    if (!this.#lists.running) return this.#ringStart + this.head;
+    return this.#level === RING_LEVEL ? this.#ringStart + this.head : this.#next;
+  }
+
+  #wireRegisters(): void {
+    const { registers, platform } = this.device;
+    const base = this.row.mmioBase;
+    const masked = (offset: number, value: number): void => {
+      registers.mergeMasked(offset, value);
+    };
+    const readOnly = (): void => {};
+    for (const offset of [RING.MODE, RING.INSTPM, 0x200]) registers.onWrite(base + offset, masked);
+    const ticks = (): number => timestampAt(this.device.time, platform.timestampHz);
+    const computed: readonly (readonly [number, () => number])[] = [
+      [RING.HEAD, () => this.head],
+      [RING.TAIL, () => this.#tail],
+      [RING.ACTHD, () => this.#activeAddress() % 2 ** 32],
+      [RING.ACTHD_UDW, () => Math.floor(this.#activeAddress() / 2 ** 32)],
+      [RING.IPEHR, () => this.#lastHeader],
+      [RING.INSTDONE, () => (this.#lists.running ? ALL_DONE & ~1 : ALL_DONE)],
+      [RING.TIMESTAMP, () => ticks() % 2 ** 32],
+      [RING.TIMESTAMP_UDW, () => Math.floor(ticks() / 2 ** 32)],
+      [
+        RING.CTX_TIMESTAMP,
+        () => (this.#lists.running ? this.#contextTimestamp() : registers.get(base + RING.CTX_TIMESTAMP)),
+      ],
+    ];
+    for (const [offset, read] of computed) {
+      registers.onRead(base + offset, read);
+      registers.onWrite(base + offset, readOnly);
+    }
+    registers.onWrite(base + RING.MI_MODE, (offset, value) => this.#mayResume(() => masked(offset, value)));
+    // A stopped ring is idle at once: between two commands, which is where a register access finds the engine.
+    registers.onRead(base + RING.MI_MODE, (offset) => {
+      const mode = registers.get(offset) & ~MODE_IDLE;
+      return (mode & STOP_RING) !== 0 || !this.#lists.running ? mode | MODE_IDLE : mode;
+    });
+    registers.onWrite(base + RING.RESET_CTL, (offset, value) => {
+      this.#mayResume(() => {
+        const request = registers.mergeMasked(offset, value) & RESET_REQUEST;
+        registers.set(offset, request === 0 ? 0 : RESET_REQUEST | RESET_READY);
+      });
+    });
+  }
+}
