@@ -10,7 +10,6 @@ export const READ_BEHAVIOURS = {
   pvinfoRead: 'a field of the PVINFO page; shows that the guest knows it is virtual',
   fenceRead: 'a fence of the own range',
   dpllStatus: 'lock bits follow the enables of the PLLs',
-  sbiData: 'sideband register last addressed',
   gmbus: 'GMBUS I2C state machine',
   pipeDsl: 'scanline that the pipe is at',
   frameCount: 'frames since the pipe was enabled',

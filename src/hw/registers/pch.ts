@@ -28,7 +28,7 @@ const I2C_AND_SIDEBAND = [
   { name: 'GMBUS4', offset: 0xc5110, read: 'gmbus', write: 'gmbus' },
   { name: 'GMBUS5', offset: 0xc5120, read: 'gmbus', write: 'gmbus' },
   { name: 'SBI_ADDR', offset: 0xc6000 },
-  { name: 'SBI_DATA', offset: 0xc6004, read: 'sbiData' },
+  { name: 'SBI_DATA', offset: 0xc6004 },
   { name: 'SBI_CTL_STAT', offset: 0xc6008, write: 'sbiCtl' },
 ] as const satisfies readonly RegisterRow[];
 

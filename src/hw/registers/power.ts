@@ -52,15 +52,15 @@ const RPS_AND_RC6 = [
   { name: 'PMINTRMSK', offset: 0xa168 },
   { name: 'ECOBUS', offset: 0xa180 },
   // FORCEWAKE_BLITTER on Gen9; both acknowledge at 0x130044.
-  { name: 'FORCEWAKE_MT', offset: 0xa188, write: 'forcewake' },
+  { name: 'FORCEWAKE_MT', offset: 0xa188, flags: R.MODE_MASK, write: 'forcewake' },
   { name: 'FORCEWAKE_LEGACY', offset: 0xa18c },
   { name: 'PG_ENABLE', offset: 0xa210, platforms: P_GEN9 },
   { name: 'PUSHBUS_CONTROL', offset: 0xa248, platforms: P.BXT },
   { name: 'PUSHBUS_ENABLE', offset: 0xa250, platforms: P.BXT },
   { name: 'PUSHBUS_SHIFT', offset: 0xa25c, platforms: P.BXT },
   { name: 'CTC_MODE', offset: 0xa26c },
-  { name: 'FORCEWAKE_MEDIA', offset: 0xa270, platforms: P_GEN9, write: 'forcewake' },
-  { name: 'FORCEWAKE_RENDER', offset: 0xa278, platforms: P_GEN9, write: 'forcewake' },
+  { name: 'FORCEWAKE_MEDIA', offset: 0xa270, flags: R.MODE_MASK, platforms: P_GEN9, write: 'forcewake' },
+  { name: 'FORCEWAKE_RENDER', offset: 0xa278, flags: R.MODE_MASK, platforms: P_GEN9, write: 'forcewake' },
 ] as const satisfies readonly RegisterRow[];
 
 const PUNIT = [
