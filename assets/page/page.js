@@ -81,8 +81,8 @@ function showEngines(now, then) {
     for (const [key, share] of [...shares, ['switching', switching]]) {
       row.parts.get(key).root.style.width = `${(100 * Math.min(1, share)).toFixed(2)}%`;
     }
-    say(row.busy, percent(part(engine.busySeconds, old?.busySeconds)));
-    say(row.switching, ` +${percent(switching)}`);
+    say(row.busy, total > 0 ? percent(part(engine.busySeconds, old?.busySeconds)) : '');
+    say(row.switching, total > 0 ? `, switching ${percent(switching)}` : '');
     row.root.title = `busy ${engine.busySeconds.toFixed(3)} s, idle ${engine.idleSeconds.toFixed(3)} s, switching ${engine.switchingSeconds.toFixed(3)} s of ${engine.totalSeconds.toFixed(3)} s`;
   }
   const legend = [...now.vgpus.map((vgpu) => [colourOf(vgpu.id), vgpu.name]), ['var(--switching)', 'switching']];
