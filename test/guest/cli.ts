@@ -153,7 +153,6 @@ async function main(): Promise<number> {
   atExit(() => input.close());
   await Promise.all(guests.map((guest) => guest.exited));
   input.close();
-  process.stdin.unref();
   if (client !== null && own === null) await removeOurs(client, count);
   await own?.stop();
   showProgress(`logs: ${logFolder}`);

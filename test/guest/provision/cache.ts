@@ -45,7 +45,9 @@ export async function withCacheLock<T>(folder: string, progress: Progress, work:
 export function dropPartials(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
-    if (name.startsWith(TEMPORARY)) rmSync(join(folder, name), { recursive: true, force: true });
+    if (!name.startsWith(TEMPORARY)) continue;
+    // Whoever made it may still be on its way out.
+    rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 500 });
   }
 }
 

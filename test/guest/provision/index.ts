@@ -5,7 +5,7 @@
 import { cacheFolder } from '../paths.js';
 import { dropPartials, withCacheLock } from './cache.js';
 import { provisionInitramfs } from './initramfs.js';
-import { type Kernel, provisionKernel } from './kernels.js';
+import { checkKernelName, type Kernel, provisionKernel } from './kernels.js';
 import { provisionPrograms } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { provisionQemuRoot } from './qemu-root.js';
@@ -28,6 +28,7 @@ export interface Provisioned {
 
 /** Provisions QEMU and the named kernels, once for all processes that ask at the same time. */
 export async function provision(kernels: readonly string[], progress: Progress = showProgress): Promise<Provisioned> {
+  for (const name of kernels) checkKernelName(name);
   const cache = cacheFolder();
   return withCacheLock(cache, progress, async () => {
     dropPartials(cache);

@@ -5,7 +5,6 @@ import { XengtError } from '../../../src/base/index.js';
 import { once } from './cache.js';
 import type { Progress } from './progress.js';
 import { inRoot, SUITES, type Suite, unpackPackages } from './qemu-root.js';
-import { runCommand } from './run-command.js';
 
 export interface Kernel {
   /** What the user called it: a suite, or the folder. */
@@ -100,14 +99,15 @@ export function findKernel(name: string, path: string): Kernel {
   return { name, release, vmlinuz, modules: modules.folder };
 }
 
+/** Refuses a name that is neither a suite nor a path, before anything is fetched. */
+export function checkKernelName(name: string): void {
+  if (isSuite(name) || name.includes('/')) return;
+  throw new XengtError('XENGT_E_CONFIG', `--kernel ${name}: allowed are ${SUITES.join(', ')} or a path with a /`);
+}
+
 /** A kernel by suite name, fetched if it is not in the cache yet, or by path. */
 export async function provisionKernel(root: string, cache: string, name: string, progress: Progress): Promise<Kernel> {
-  if (!isSuite(name)) {
-    if (!name.includes('/')) {
-      throw new XengtError('XENGT_E_CONFIG', `--kernel ${name}: allowed are ${SUITES.join(', ')} or a path with a /`);
-    }
-    return findKernel(name, name);
-  }
+  if (!isSuite(name)) return findKernel(name, name);
   const folder = join(cache, 'kernels', name);
   const made = await once(folder, (temporary) => fetchKernel(root, name, temporary, progress));
   const kernel = findKernel(name, folder);
@@ -129,7 +129,7 @@ export async function unpackModule(root: string, file: string, to: string): Prom
   const outside = join(root, inside);
   copyFileSync(file, outside + suffix);
   try {
-    await runCommand('chroot', [root, 'sh', '-c', `${tool} -dc ${inside}${suffix} > ${inside}`], { cwd: '/' });
+    await inRoot(root, ['sh', '-c', `${tool} -dc ${inside}${suffix} > ${inside}`]);
     copyFileSync(outside, to);
   } finally {
     rmSync(outside, { force: true });

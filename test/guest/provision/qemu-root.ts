@@ -10,7 +10,7 @@ import { once } from './cache.js';
 import { isRoot, MMDEBSTRAP, needHostPackages } from './host-packages.js';
 import { aptProxyConfiguration, debianMirror } from './mirror.js';
 import { type Progress, throttled } from './progress.js';
-import { runCommand } from './run-command.js';
+import { runCommand, runIsolated } from './run-command.js';
 
 const BASE_SUITE = 'trixie';
 const QEMU_SUITE = 'trixie-backports';
@@ -29,7 +29,7 @@ export function inRoot(root: string, command: readonly string[], onLine?: (line:
     rmSync(join(root, 'etc/resolv.conf'), { force: true });
     copyFileSync('/etc/resolv.conf', join(root, 'etc/resolv.conf'));
   }
-  return runCommand('chroot', [root, ...command], { cwd: '/', ...(onLine === undefined ? {} : { onLine }) });
+  return runIsolated('chroot', [root, ...command], { cwd: '/', ...(onLine === undefined ? {} : { onLine }) });
 }
 
 async function makeRoot(temporary: string, progress: Progress): Promise<void> {
@@ -41,7 +41,7 @@ async function makeRoot(temporary: string, progress: Progress): Promise<void> {
   progress(`making a ${BASE_SUITE} root from ${mirror} (about half a minute)`);
   const sources = SUITES.map((suite) => `deb ${mirror} ${suite} main`);
   const unwanted = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*'];
-  await runCommand(
+  await runIsolated(
     'mmdebstrap',
     [
       '--variant=apt',
