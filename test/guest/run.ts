@@ -11,10 +11,7 @@ import { Mediator } from './mediator.js';
 import { newLogFolder } from './paths.js';
 import { provision, showProgress } from './provision/index.js';
 import { newRunFolder } from './run-folder.js';
-import { accounts } from './scenario/accounts.js';
-import { displays } from './scenario/display.js';
-import type { Scene, Seat } from './scenario/scene.js';
-import { worksAndOutlives } from './scenario/work.js';
+import { accounts, displays, type Scene, type Seat, worksAndOutlives } from './scenario/index.js';
 
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 
