@@ -3,6 +3,7 @@ export * from './commands/index.js';
 export * from './context-image.js';
 export * from './engines.js';
 export * from './interrupts.js';
+export * from './pci-config.js';
 export * from './platform.js';
 export * from './pte.js';
 export * from './pvinfo.js';
