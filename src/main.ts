@@ -1,10 +1,15 @@
 #!/usr/bin/env node
 /** Wiring only: the command line gets the real mediator. */
-import { processStreams, runCli } from './control/index.js';
+import { type Engine, processStreams, runCli } from './control/index.js';
 import { replayFile, startMediator } from './mediator/index.js';
 
-process.exitCode = await runCli(
-  process.argv.slice(2),
-  { startMediator, replayFile: (file) => replayFile(file, {}) },
-  processStreams(),
-);
+const engine: Engine = {
+  startMediator,
+  replayFile: async (file) => {
+    // The picture is for those who call the function; a report in text has no place for it.
+    const { screen: _screen, ...report } = replayFile(file);
+    return report;
+  },
+};
+
+process.exitCode = await runCli(process.argv.slice(2), engine, processStreams());

@@ -126,7 +126,7 @@ describe('xengt top', () => {
 });
 
 describe('xengt replay', () => {
-  const report = { events: 1200, answers: 800, differing: 0, first: null };
+  const report = { events: 1200, answers: 800, differing: 0, first: null, violations: 0, failsafe: null };
 
   test('ends with 0 when every answer is the same', async () => {
     const seen: string[] = [];
@@ -140,10 +140,18 @@ describe('xengt replay', () => {
   });
 
   test('ends with 1 and names the first answer that differs', async () => {
-    const replay = async () => ({ ...report, differing: 2, first: 'event 17: read 0x44200 gave 0, was 1' });
+    const replay = async () => ({
+      ...report,
+      differing: 2,
+      first: 'event 17: read 0x44200 gave 0, was 1',
+      violations: 1,
+      failsafe: 'a foreign GGTT entry',
+    });
     const ran = await xengt(['replay', 'a.xj'], { replay });
     expect(ran.code).toBe(1);
-    expect(ran.out).toMatch(/2 differ; first: event 17/);
+    expect(ran.out).toMatch(
+      /2 differ; first: event 17.*\nisolation violations: 1\n.*failsafe: a foreign GGTT entry\n$/,
+    );
     expect(JSON.parse((await xengt(['replay', 'a.xj', '--json'], { replay })).out)).toMatchObject({ differing: 2 });
   });
 });

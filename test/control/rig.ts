@@ -134,7 +134,14 @@ export interface RunOptions {
   readonly onOut?: (out: string) => void;
 }
 
-const nothingDiffers: ReplayReport = { events: 5, answers: 3, differing: 0, first: null };
+const nothingDiffers: ReplayReport = {
+  events: 5,
+  answers: 3,
+  differing: 0,
+  first: null,
+  violations: 0,
+  failsafe: null,
+};
 
 /** The command line, in this process. */
 export async function xengt(args: readonly string[], options: RunOptions = {}): Promise<Ran> {

@@ -19,6 +19,10 @@ export interface ReplayReport {
   readonly differing: number;
   /** The first answer that differs, in words. */
   readonly first: string | null;
+  /** Accesses of the GPU to memory of somebody else. */
+  readonly violations: number;
+  /** Why the vGPU went to failsafe, null when it did not. */
+  readonly failsafe: string | null;
 }
 
 /** What the command line cannot do by itself; the wiring in main passes it. */
@@ -126,7 +130,10 @@ function topCommand(asking: Asking): Command {
 function replayText(file: string, report: ReplayReport): string {
   const differing =
     report.differing === 0 ? 'none differs' : `${report.differing} differ; first: ${report.first ?? '-'}`;
-  return `${file}: ${report.events} events, ${report.answers} answers compared, ${differing}\n`;
+  const lines = [`${file}: ${report.events} events, ${report.answers} answers compared, ${differing}`];
+  if (report.violations > 0) lines.push(`isolation violations: ${report.violations}`);
+  if (report.failsafe !== null) lines.push(`the vGPU went to failsafe: ${report.failsafe}`);
+  return `${lines.join('\n')}\n`;
 }
 
 function withSubcommands(command: Command): Command[] {
