@@ -389,7 +389,9 @@ export class Arbiter {
   #finished(client: Client, workload: Workload, result: WorkloadResult, reason: string | null): void {
     const byEngine = this.#results.get(client.id) ?? {};
     this.#results.set(client.id, byEngine);
-    const byResult = (byEngine[ENGINES[workload.engine]!.name] ??= {});
+    const { name } = ENGINES[workload.engine]!;
+    const byResult = byEngine[name] ?? {};
+    byEngine[name] = byResult;
     byResult[result] = (byResult[result] ?? 0) + 1;
     this.#done.push({ client, workload, result, reason });
   }

@@ -95,6 +95,8 @@ export class Client {
   }
 
   queue(engine: EngineId): Workload[] {
-    return (this.queues[engine] ??= []);
+    const queue = this.queues[engine] ?? [];
+    this.queues[engine] = queue;
+    return queue;
   }
 }

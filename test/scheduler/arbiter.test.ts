@@ -1,0 +1,230 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../src/base/index.js';
+import { ModelGpu } from '../../src/gpu/index.js';
+import { ShadowPpgtt } from '../../src/gtt/index.js';
+import { BCS, type EngineId, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
+import { Arbiter, type Grant, type WorkloadResult } from '../../src/scheduler/index.js';
+import { BATCH_END, ScriptedGuest, startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';
+
+const SKL = PLATFORMS.find((platform) => platform.name === 'SKL')!;
+const MIB = 1024 * 1024;
+
+/** One vGPU of a machine: what its guest sees of the arbiter. */
+class Tenant {
+  readonly grant: Grant;
+  readonly guest: ScriptedGuest;
+  readonly done: { engine: EngineId; tag: number; result: WorkloadResult; reason: string | null }[] = [];
+  readonly interrupts: { engine: EngineId; bits: number }[] = [];
+  refusedEntries = 0;
+
+  constructor(
+    readonly machine: Machine,
+    vgpu: number,
+  ) {
+    const { gpu, arbiter } = machine;
+    this.grant = {
+      vgpu,
+      weight: 2,
+      lowStart: (64 + 64 * vgpu) * MIB,
+      lowBytes: 64 * MIB,
+      highStart: (1024 + 384 * vgpu) * MIB,
+      highBytes: 384 * MIB,
+      fenceStart: 4 * vgpu,
+      fenceCount: 4,
+    };
+    this.guest = new ScriptedGuest(
+      gpu.frameBase(vgpu),
+      (page, lo, hi) => {
+        if (!arbiter.writeGgtt(vgpu, page, lo, hi)) this.refusedEntries++;
+      },
+      this.grant.highStart / 4096,
+    );
+    gpu.attachMemory(vgpu, this.guest.memory);
+    arbiter.attach({
+      grant: this.grant,
+      memory: this.guest.memory,
+      bank: new Uint32Array(0x80000),
+      ppgtt: new ShadowPpgtt({
+        guest: this.guest.memory,
+        pool: { allocate: (pages) => gpu.allocate(pages, vgpu), free: (pages) => gpu.free(pages) },
+        maxShadowPages: 1024,
+      }),
+      events: {
+        engineInterrupt: (engine, bits) => this.interrupts.push({ engine, bits }),
+        workloadDone: (engine, tag, result, reason) => this.done.push({ engine, tag, result, reason }),
+      },
+    });
+  }
+
+  submit(engine: EngineId, tag: number, slot: number, commands: readonly number[]): void {
+    const context = this.guest.context(slot, commands);
+    this.machine.arbiter.submit({ vgpu: this.grant.vgpu, engine, tag, levels: 4, ...context });
+  }
+}
+
+class Machine {
+  readonly clock = new VirtualClock();
+  readonly gpu = new ModelGpu({ platform: SKL, apertureBytes: 512 * MIB });
+  readonly arbiter: Arbiter;
+
+  constructor(skipGgttAudit = false) {
+    this.arbiter = new Arbiter({
+      gpu: this.gpu,
+      clock: this.clock,
+      realTime: this.clock,
+      hostRanges: [{ firstPage: (512 * MIB) / 4096, pages: (384 * MIB) / 4096 }],
+      cmdAccess: new Uint8Array(0x80000).fill(1),
+      skipGgttAudit,
+    });
+  }
+
+  /** Lets the machine run for `ns`, waking when something is due. */
+  run(ns: number): void {
+    const end = this.clock.now() + ns;
+    for (;;) {
+      for (let round = 0; round < 100; round++) {
+        const worked = this.gpu.advance(this.clock.now());
+        if (!this.arbiter.service() && !worked) break;
+      }
+      const due = Math.max(this.clock.now() + 1, Math.min(this.gpu.nextDue(), this.arbiter.nextDue()));
+      if (due > end) break;
+      this.clock.set(due);
+    }
+    this.clock.set(end);
+  }
+}
+
+describe('two guests on one device', () => {
+  let machine: Machine;
+  let a: Tenant;
+  let b: Tenant;
+  beforeEach(() => {
+    machine = new Machine();
+    a = new Tenant(machine, 1);
+    b = new Tenant(machine, 2);
+  });
+
+  test.each([
+    ['RCS', RCS],
+    ['BCS', BCS],
+    ['VCS', VCS],
+    ['VECS', VECS],
+  ] as const)(
+    'each find their own value written by %s, through a batch in their own address space',
+    (_name, engine) => {
+      for (const [tenant, value] of [
+        [a, 0xa1],
+        [b, 0xb2],
+      ] as const) {
+        const { guest } = tenant;
+        guest.mapPpgtt(0x1000_0000, 0x200);
+        guest.mapPpgtt(0x2000_0000, 0x201);
+        guest.page(0x200).set([...storeDword(0x2000_0010, value, false), BATCH_END]);
+        tenant.submit(engine, 7, 0, [...startBatch(0x1000_0000), USER_INTERRUPT, 0, 0]);
+      }
+      machine.run(50e6);
+      for (const [tenant, value] of [
+        [a, 0xa1],
+        [b, 0xb2],
+      ] as const) {
+        expect(tenant.done).toEqual([{ engine, tag: 7, result: 'complete', reason: null }]);
+        expect(tenant.interrupts).toEqual([{ engine, bits: 1 }]);
+        expect(tenant.guest.page(0x201)[4]).toBe(value);
+        const state = tenant.guest.page(0x101);
+        expect(state[5]).toBe(state[7]);
+      }
+      expect(machine.gpu.oracle.violations).toBe(0);
+      const totals = machine.arbiter.engineTotals(engine);
+      expect(totals.busy + totals.idle + totals.switching).toBeCloseTo(totals.total, 9);
+      expect(machine.arbiter.busySeconds(1, engine)).toBeGreaterThan(0);
+      expect(machine.arbiter.busySeconds(1, engine) + machine.arbiter.busySeconds(2, engine)).toBeCloseTo(
+        totals.busy,
+        12,
+      );
+    },
+  );
+
+  test('a store from the ring lands through the guest’s own global entry', () => {
+    const target = a.guest.bind(0x1000, 0x300);
+    a.submit(RCS, 1, 0, storeDword(target + 0x20, 0xcafe, true));
+    machine.run(10e6);
+    expect(a.done[0]?.result).toBe('complete');
+    expect(a.guest.page(0x300)[8]).toBe(0xcafe);
+  });
+
+  test('a store from the ring to another guest’s graphics memory is rejected, and the other is not disturbed', () => {
+    const theirs = b.guest.bind(0x1000, 0x300);
+    a.submit(RCS, 1, 0, storeDword(theirs, 0xbad, true));
+    b.submit(RCS, 2, 0, storeDword(theirs, 0x600d, true));
+    machine.run(10e6);
+    expect(a.done[0]).toMatchObject({ result: 'rejected' });
+    expect(a.done[0]?.reason).toContain(theirs.toString(16));
+    expect(b.done[0]?.result).toBe('complete');
+    expect(b.guest.page(0x300)[0]).toBe(0x600d);
+    expect(machine.gpu.oracle.violations).toBe(0);
+  });
+
+  test('an entry of another guest’s slice cannot be written', () => {
+    a.guest.writeGgtt(b.grant.highStart / 4096 + 0x1000, 0x300 * 4096 + 1, 0);
+    expect(a.refusedEntries).toBe(1);
+    const theirs = b.guest.ggttBase * 4096 + 0x1000 * 4096;
+    b.submit(RCS, 2, 0, storeDword(theirs, 0x77, true));
+    machine.run(10e6);
+    expect(a.guest.page(0x300)[0]).toBe(0);
+    expect(machine.gpu.oracle.violations).toBe(0);
+  });
+
+  test('a page-table entry that names no memory of the guest leads nowhere', () => {
+    a.guest.mapPpgtt(0x1000_0000, 0x200);
+    a.guest.mapPpgtt(0x2000_0000, 0x7fff_ffff >>> 12);
+    a.guest.page(0x200).set([...storeDword(0x2000_0000, 1, false), BATCH_END]);
+    a.submit(RCS, 1, 0, [...startBatch(0x1000_0000), 0]);
+    machine.run(10e6);
+    expect(a.done[0]?.result).toBe('complete');
+    expect(machine.gpu.oracle.violations).toBe(0);
+  });
+
+  test('a batch without end loses the engine, and the other guest gets it', () => {
+    a.guest.mapPpgtt(0x1000_0000, 0x200);
+    a.guest.page(0x200).set(startBatch(0x1000_0000));
+    a.submit(RCS, 1, 0, [...startBatch(0x1000_0000), 0]);
+    b.guest.mapPpgtt(0x2000_0000, 0x201);
+    b.guest.page(0x201).set([BATCH_END]);
+    b.submit(RCS, 2, 0, [...startBatch(0x2000_0000), 0]);
+    machine.run(25e9);
+    expect(a.done).toHaveLength(1);
+    expect(a.done[0]).toMatchObject({ result: 'hung' });
+    expect(b.done[0]).toMatchObject({ result: 'complete' });
+  });
+
+  test('a guest that goes away while its work runs leaves nothing behind', () => {
+    a.guest.mapPpgtt(0x1000_0000, 0x200);
+    a.guest.page(0x200).set(startBatch(0x1000_0000));
+    a.submit(RCS, 1, 0, [...startBatch(0x1000_0000), 0]);
+    machine.run(1e6);
+    machine.arbiter.detach(1);
+    machine.gpu.detachMemory(1);
+    const target = b.guest.bind(0x1000, 0x300);
+    b.submit(RCS, 2, 0, storeDword(target, 5, true));
+    machine.run(10e6);
+    expect(a.done).toEqual([]);
+    expect(b.done[0]?.result).toBe('complete');
+    expect(machine.gpu.oracle.violations).toBe(0);
+  });
+});
+
+test('with the GGTT audit switched off, the isolation oracle sees what the audit would have stopped', () => {
+  const machine = new Machine(true);
+  const a = new Tenant(machine, 1);
+  const b = new Tenant(machine, 2);
+  // A points an entry of B's slice at its own memory; B's store then goes to A.
+  const page = b.grant.highStart / 4096 + 0x1000;
+  b.guest.bind(0x1000, 0x300);
+  a.guest.writeGgtt(page, 0x300 * 4096 + 1, 0);
+  expect(a.refusedEntries).toBe(0);
+  b.submit(RCS, 2, 0, storeDword(page * 4096, 0x77, true));
+  machine.run(10e6);
+  expect(machine.gpu.oracle.violations).toBeGreaterThan(0);
+  expect(machine.gpu.oracle.last[0]).toMatchObject({ owner: 2, mfnOwner: 1, write: true });
+  expect(a.guest.page(0x300)[0]).toBe(0);
+});
