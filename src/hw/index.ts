@@ -9,4 +9,5 @@ export * from './pte.js';
 export * from './pvinfo.js';
 export * from './registers/index.js';
 export * from './switch-registers.js';
+export * from './vbt.js';
 export * from './vgpu-types.js';

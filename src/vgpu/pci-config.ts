@@ -104,9 +104,7 @@ export class PciConfig {
   /** Guest address that a BAR is programmed to, decoded or not. */
   barAddress(bar: 0 | 2): number {
     const offset = bar === 0 ? PCI.BAR0 : PCI.BAR2;
-    return (
-      this.#dword(offset + 4) * 2 ** 32 + (this.#dword(offset) & ~0xf) + (this.#dword(offset) >= 2 ** 31 ? 2 ** 32 : 0)
-    );
+    return this.#dword(offset + 4) * 2 ** 32 + ((this.#dword(offset) & ~0xf) >>> 0);
   }
 
   /** The legacy line's state, as STATUS shows it. */
