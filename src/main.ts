@@ -1,11 +1,14 @@
 #!/usr/bin/env node
-/** Wiring only: the command line gets the real mediator. */
+/** Wiring only: the command line gets the real mediator, loaded by the commands that need it. */
 import { type Engine, processStreams, runCli } from './control/index.js';
-import { replayFile, startMediator } from './mediator/index.js';
 
 const engine: Engine = {
-  startMediator,
+  startMediator: async (options) => {
+    const { startMediator } = await import('./mediator/index.js');
+    return startMediator(options);
+  },
   replayFile: async (file) => {
+    const { replayFile } = await import('./mediator/index.js');
     // The picture is for those who call the function; a report in text has no place for it.
     const { screen: _screen, ...report } = replayFile(file);
     return report;

@@ -96,7 +96,7 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--allow-remote', 'let --metrics be an address that other machines reach (XENGT_ALLOW_REMOTE)')
     .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
     .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
-    .option('--state-dir <folder>', 'where the daemon keeps its state (XENGT_STATE_DIR)')
+    .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
     .option('--replay <file...>', 'journals to replay as guests (XENGT_REPLAY, separated by colons)')
     .option('--no-demo', 'without guests of its own the daemon starts empty (XENGT_DEMO=false)')
     .action(async (options: Omit<ServeFlags, 'api' | 'demo'> & { demo: boolean }) => {
