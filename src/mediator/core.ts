@@ -5,7 +5,7 @@
 import { type Clock, VirtualClock, XengtError } from '../base/index.js';
 import { ModelGpu } from '../gpu/index.js';
 import { EDIDS, ENGINES, type Platform, REGISTER_ROWS, type VgpuType } from '../hw/index.js';
-import { type CompiledPolicy, commandAccess, compilePolicy } from '../mmio/index.js';
+import { compilePolicy, type Policy } from '../mmio/index.js';
 import { Arbiter, type Grant } from '../scheduler/index.js';
 import {
   Partition,
@@ -17,6 +17,7 @@ import {
   vgpuTypes,
 } from '../vgpu/index.js';
 import type { EngineStats, MediatorStats, TypeInfo, UnknownRegister, VgpuStats } from './api.js';
+import { commandAccess } from './command-access.js';
 
 export interface CoreOptions {
   readonly platform: Platform;
@@ -64,7 +65,7 @@ export class MediatorCore {
   readonly members = new Map<number, Member>();
   readonly platform: Platform;
   readonly #realTime: Clock;
-  readonly #policy: CompiledPolicy<Vgpu>;
+  readonly #policy: Policy<Vgpu>;
   readonly #partition: Partition;
   readonly #started: number;
   #lastId = 0;
@@ -86,7 +87,7 @@ export class MediatorCore {
       clock: this.clock,
       realTime: this.#realTime,
       hostRanges: hostRanges(this.#partition.host),
-      cmdAccess: commandAccess(platform, REGISTER_ROWS),
+      cmdAccess: commandAccess(this.#policy),
       skipGgttAudit: options.skipGgttAudit ?? false,
     });
   }

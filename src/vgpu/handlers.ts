@@ -3,7 +3,8 @@
  * counters. Small handlers by the names that the register tables use; the tables say which register has which.
  */
 import { ENGINES, type EngineId, PVINFO_BASE } from '../hw/index.js';
-import type { HandlerCatalogue } from '../mmio/index.js';
+import { type Handlers, merge, type ReadHandler, STANDARD_HANDLERS, type WriteHandler } from '../mmio/index.js';
+import { type DisplayHandler, displayHandlers } from './display/index.js';
 import type { Vgpu } from './vgpu.js';
 
 /** Engine by register: engine blocks are told apart by their bases, 4 KiB and up. */
@@ -25,13 +26,19 @@ const FENCE_BASE = 0x100000;
 const MI_MODE_STOP_RING = 1 << 8;
 const MI_MODE_IDLE = 1 << 9;
 
+/** A register's behaviour as it is written here: whole dwords. */
+interface Behaviour {
+  read?(vgpu: Vgpu, offset: number): number;
+  write?(vgpu: Vgpu, offset: number, value: number): void;
+}
+
 /** Old value with the low half changed where the high half of `value` says so. */
 function masked(old: number, value: number): number {
   const mask = value >>> 16;
   return (old & ~mask & 0xffff) | (value & mask & 0xffff);
 }
 
-export const vgpuHandlers: HandlerCatalogue<Vgpu> = {
+const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   irqImr: {
     write(vgpu, offset, value) {
       vgpu.bank[offset >>> 2] = value;
@@ -93,7 +100,7 @@ export const vgpuHandlers: HandlerCatalogue<Vgpu> = {
   },
   hwsPgaWrite: {
     write(vgpu, offset, value) {
-      if (!vgpu.setHwsp(engineAt(offset), value)) {
+      if (!vgpu.setHwsp(engineAt(offset), value >>> 0)) {
         vgpu.refuse('hws-pga-range');
         return;
       }
@@ -140,3 +147,34 @@ export const vgpuHandlers: HandlerCatalogue<Vgpu> = {
     },
   },
 };
+
+/** Registers whose written ones mean "clear": bytes that an access does not cover must stay zero. */
+const ONES_CLEAR = new Set(['irqIir', 'dpTpStatus', 'fdiRxIir', 'hotplugCtl']);
+const WHOLE = 0xffffffff;
+
+/** Behaviours take whole dwords; what a narrow access does not cover keeps its value. */
+function wholeDword(name: string, write: (vgpu: Vgpu, offset: number, value: number) => void): WriteHandler<Vgpu> {
+  if (ONES_CLEAR.has(name)) return write;
+  return (vgpu, offset, value, mask) => {
+    write(vgpu, offset, mask === WHOLE ? value : merge(vgpu.bank[offset >>> 2]!, value, mask));
+  };
+}
+
+function compile(): Handlers<Vgpu> {
+  const read: Record<string, ReadHandler<Vgpu>> = {};
+  const write: Record<string, WriteHandler<Vgpu>> = {};
+  for (const [name, handler] of Object.entries<DisplayHandler>(displayHandlers)) {
+    const { read: onRead, write: onWrite } = handler;
+    if (onRead) read[name] = (vgpu, offset) => onRead(vgpu.display, offset);
+    if (onWrite) write[name] = wholeDword(name, (vgpu, offset, value) => onWrite(vgpu.display, offset, value));
+  }
+  for (const [name, behaviour] of Object.entries(BEHAVIOURS)) {
+    if (behaviour.read) read[name] = behaviour.read;
+    if (behaviour.write) write[name] = wholeDword(name, behaviour.write);
+  }
+  // What needs only registers is done by the register file's own handlers, also where the display could.
+  return { read: { ...read, ...STANDARD_HANDLERS.read }, write: { ...write, ...STANDARD_HANDLERS.write } };
+}
+
+/** Every behaviour that register rows name, for compilePolicy. */
+export const vgpuHandlers: Handlers<Vgpu> = compile();

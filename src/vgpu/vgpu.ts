@@ -7,7 +7,7 @@ import type { Gpu } from '../gpu/index.js';
 import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
 import { ENGINES, type EngineId, type Platform } from '../hw/index.js';
 import type { GuestPort, Space, TrapSink } from '../hypervisor/index.js';
-import { type CompiledPolicy, RegisterFile } from '../mmio/index.js';
+import { type Policy, RegisterFile } from '../mmio/index.js';
 import type { Arbiter, ArbiterEvents, Grant, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
 import { Display } from './display/index.js';
@@ -19,7 +19,7 @@ import { Pvinfo } from './pvinfo.js';
 export interface VgpuOptions {
   readonly grant: Grant;
   readonly platform: Platform;
-  readonly policy: CompiledPolicy<Vgpu>;
+  readonly policy: Policy<Vgpu>;
   readonly gpu: Gpu;
   readonly arbiter: Arbiter;
   readonly clock: Clock;
@@ -187,7 +187,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
 
   /** Refused guest actions by rule, of all parts. */
   allRefusals(): Record<string, number> {
-    const all: Record<string, number> = { ...Object.fromEntries(this.refusals), ...this.ggtt.refused };
+    const all: Record<string, number> = { ...Object.fromEntries(this.refusals), ...this.ggtt.refused, ...this.pci.refused };
     for (const rule of Object.keys(all)) if (all[rule] === 0) delete all[rule];
     return all;
   }
@@ -221,7 +221,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       return this.#readAperture(offset, bytes);
     }
     this.traps[2 * CONFIG]!++;
-    return this.pci.read(offset, bytes);
+    const value = this.pci.read(offset, bytes);
+    this.readHi = this.pci.readHi;
+    return value;
   }
 
   write(space: Space, offset: number, bytes: number, lo: number, hi: number): void {
@@ -240,7 +242,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       this.#writeAperture(offset, bytes, lo, hi);
     } else {
       this.traps[2 * CONFIG + 1]!++;
-      this.pci.write(offset, bytes, lo);
+      this.pci.write(offset, bytes, lo, hi);
     }
   }
 
@@ -383,7 +385,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     const guest = this.#guest;
     if (!guest) return;
     const msi = this.pci.msi;
-    if (!msi.enabled) guest.setIntx(asserted);
+    this.pci.setInterruptStatus(asserted);
+    if (!msi.enabled) guest.setIntx(asserted && !this.pci.intxDisabled);
     else if (asserted) guest.injectMsi(msi.address, msi.data);
   }
 

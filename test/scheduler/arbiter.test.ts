@@ -1,13 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../src/base/index.js';
-import { ModelGpu } from '../../src/gpu/index.js';
-import { ShadowPpgtt } from '../../src/gtt/index.js';
+import { type DmaPages, ModelGpu } from '../../src/gpu/index.js';
+import { type PagePool, ShadowPpgtt } from '../../src/gtt/index.js';
 import { BCS, type EngineId, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
 import { Arbiter, type Grant, type WorkloadResult } from '../../src/scheduler/index.js';
 import { BATCH_END, ScriptedGuest, startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';
 
 const SKL = PLATFORMS.find((platform) => platform.name === 'SKL')!;
 const MIB = 1024 * 1024;
+
+function pool(gpu: ModelGpu, owner: number): PagePool<DmaPages> {
+  return { allocate: (pages) => gpu.allocate(pages, owner), free: (pages) => gpu.free(pages) };
+}
 
 /** One vGPU of a machine: what its guest sees of the arbiter. */
 class Tenant {
@@ -44,11 +48,7 @@ class Tenant {
       grant: this.grant,
       memory: this.guest.memory,
       bank: new Uint32Array(0x80000),
-      ppgtt: new ShadowPpgtt({
-        guest: this.guest.memory,
-        pool: { allocate: (pages) => gpu.allocate(pages, vgpu), free: (pages) => gpu.free(pages) },
-        maxShadowPages: 1024,
-      }),
+      ppgtt: new ShadowPpgtt({ guest: this.guest.memory, pool: pool(gpu, vgpu), maxShadowPages: 1024 }),
       events: {
         engineInterrupt: (engine, bits) => this.interrupts.push({ engine, bits }),
         workloadDone: (engine, tag, result, reason) => this.done.push({ engine, tag, result, reason }),

@@ -1,0 +1,15 @@
+/**
+ * display: the virtual display of a vGPU. A DisplayPort monitor with EDID and DPCD, three pipes with their clocks, planes,
+ * hotplug, and the picture that the guest shows. The vGPU owns one `Display`, routes the registers whose rows name a
+ * behaviour of `displayHandlers` to it, and calls `advance` at `nextDue`.
+ */
+export { Display, type DisplayMode, type DisplayOptions, type DisplayState } from './display.js';
+export {
+  type DisplayHandler,
+  type DisplayHandlerName,
+  type DisplayRead,
+  type DisplayWrite,
+  displayHandlers,
+} from './handlers.js';
+export type { DisplayHost } from './port.js';
+export type { Picture } from './scanout.js';

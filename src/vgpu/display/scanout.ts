@@ -1,0 +1,260 @@
+/**
+ * Scanout: the picture that the monitor of a vGPU shows, read from the guest's own memory through its own GGTT. Memory that
+ * is not there is black. Nothing here is on a trap path.
+ */
+import { type Frames, PAGE_SIZE } from '../../base/index.js';
+import {
+  BDW_ROTATE_180,
+  BYTES_PER_PIXEL,
+  CURSOR_MODE_MASK,
+  CURSOR_MODES,
+  GEN9_ROTATE_180,
+  GEN9_ROTATE_MASK,
+  HW_TILING,
+  PALETTE,
+  PIPE,
+  PIPE_STRIDE,
+  type PixelFormat,
+  PLANE_ENABLE,
+  PLANE_FORMATS,
+  PLANE_TILING_SHIFT,
+  strideUnit,
+  TRANS,
+  TRANSCODERS,
+} from '../../hw/display.js';
+import { surfaceOffset, surfaceRun, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../hw/tiling.js';
+import { type Decoder, decoderOf, isPackedYuv, OPAQUE_BLACK, rgba } from './pixels.js';
+import type { DisplayHost } from './port.js';
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** Red, green, blue, alpha, 8 bits each, row by row. */
+  readonly rgba: Uint8Array;
+}
+
+/** Larger than any mode of the virtual monitors; a guest cannot make us paint without bound. */
+const LARGEST_PIXELS = 4096 * 2304;
+
+/** Graphics address space is 4 GiB; a surface that runs past its end shows nothing there. */
+const GGTT_PAGES = 0x100000;
+const SURFACE_MASK = 0xfffff000;
+const BT709_BIT = 1 << 18;
+const GAMMA_MODE_MASK = 3;
+
+const TILINGS: Readonly<Record<number, Tiling>> = {
+  [HW_TILING.LINEAR]: TILE_LINEAR,
+  [HW_TILING.X]: TILE_X,
+  [HW_TILING.Y]: TILE_Y,
+  [HW_TILING.YF]: TILE_YF,
+};
+
+/** Reads graphics memory of the vGPU, a page at a time. */
+class GraphicsMemory {
+  readonly #host: DisplayHost;
+  readonly #frames: Frames;
+  #page = -1;
+  #at = -1;
+
+  constructor(host: DisplayHost, frames: Frames) {
+    this.#host = host;
+    this.#frames = frames;
+  }
+
+  /** Dword at a graphics address; zero where there is no memory. */
+  dword(address: number): number {
+    const page = Math.floor(address / PAGE_SIZE);
+    if (page !== this.#page) {
+      this.#page = page;
+      const gfn = page < GGTT_PAGES ? this.#host.gfnOfGmadrPage(page) : -1;
+      this.#at = gfn < 0 ? -1 : this.#frames.locate(gfn);
+    }
+    return this.#at < 0 ? 0 : this.#frames.words[this.#at + ((address % PAGE_SIZE) >>> 2)]!;
+  }
+
+  /** Whether the page read last is there. */
+  get present(): boolean {
+    return this.#at >= 0;
+  }
+}
+
+interface Plane {
+  readonly format: PixelFormat;
+  readonly tiling: Tiling;
+  readonly surface: number;
+  readonly pitch: number;
+  /** First pixel of the surface that is shown. */
+  readonly sourceX: number;
+  readonly sourceY: number;
+  /** Where on the pipe, and how large. */
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  readonly upsideDown: boolean;
+  readonly bt709: boolean;
+}
+
+/** The primary plane as programmed; null when it is off, `undefined` when it cannot be decoded. */
+function primaryPlane(host: DisplayHost, pipe: number, width: number, height: number): Plane | null | undefined {
+  const reg = (offset: number): number => host.bank[(offset + pipe * PIPE_STRIDE) >>> 2]!;
+  const control = reg(PIPE.PLANE_CTL);
+  if ((control & PLANE_ENABLE) === 0) return null;
+  const row = PLANE_FORMATS.find(
+    (entry) => (entry.platforms & host.platform.bit) !== 0 && (control & entry.mask) === entry.value,
+  );
+  const gen9 = host.platform.gen === 9;
+  const hwTiling = (control >>> PLANE_TILING_SHIFT) & (gen9 ? 7 : 1);
+  const tiling = TILINGS[hwTiling];
+  if (row === undefined || tiling === undefined) return undefined;
+  const offset = reg(PIPE.PLANE_OFFSET);
+  const common = {
+    format: row.format,
+    tiling,
+    surface: (reg(PIPE.PLANE_SURF) & SURFACE_MASK) >>> 0,
+    sourceX: offset & 0x1fff,
+    sourceY: (offset >>> 16) & 0x1fff,
+  };
+  if (!gen9) {
+    const pitch = reg(PIPE.PLANE_STRIDE) & 0xffc0;
+    const upsideDown = (control & BDW_ROTATE_180) !== 0;
+    return { ...common, pitch, left: 0, top: 0, width, height, upsideDown, bt709: false };
+  }
+  const rotation = control & GEN9_ROTATE_MASK;
+  // a quarter turn shows the surface through a rotated view of the GGTT, of which only the guest knows the shape
+  if ((rotation & 1) !== 0) return undefined;
+  const position = reg(PIPE.PLANE_POS);
+  const size = reg(PIPE.PLANE_SIZE);
+  return {
+    ...common,
+    pitch: (reg(PIPE.PLANE_STRIDE) & 0x3ff) * strideUnit(hwTiling, BYTES_PER_PIXEL[row.format]),
+    left: position & 0x1fff,
+    top: (position >>> 16) & 0x1fff,
+    width: (size & 0x1fff) + 1,
+    height: ((size >>> 16) & 0x1fff) + 1,
+    upsideDown: rotation === GEN9_ROTATE_180,
+    bt709: (control & BT709_BIT) !== 0,
+  };
+}
+
+/** The legacy palette of a pipe, while its gamma mode is the 8-bit one. */
+function paletteOf(host: DisplayHost, pipe: number): Uint32Array | null {
+  const at = pipe * PALETTE.STRIDE;
+  if ((host.bank[(PALETTE.GAMMA_MODE + at) >>> 2]! & GAMMA_MODE_MASK) !== 0) return null;
+  const first = (PALETTE.BASE + at) >>> 2;
+  return host.bank.subarray(first, first + 256);
+}
+
+class Canvas {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint32Array;
+
+  constructor(width: number, height: number) {
+    this.width = width;
+    this.height = height;
+    this.pixels = new Uint32Array(width * height).fill(OPAQUE_BLACK);
+  }
+
+  paintPlane(plane: Plane, memory: GraphicsMemory, decode: Decoder): void {
+    const right = Math.min(plane.left + plane.width, this.width);
+    const bottom = Math.min(plane.top + plane.height, this.height);
+    for (let y = plane.top; y < bottom; y++) {
+      const row = plane.upsideDown ? plane.top + plane.height - 1 - y : y - plane.top;
+      this.#paintRow(plane, memory, decode, y, plane.sourceY + row, right);
+    }
+  }
+
+  #paintRow(plane: Plane, memory: GraphicsMemory, decode: Decoder, y: number, v: number, right: number): void {
+    const bytes = BYTES_PER_PIXEL[plane.format];
+    const yuv = isPackedYuv(plane.format);
+    const mask = bytes === 4 || yuv ? 0xffffffff : bytes === 2 ? 0xffff : 0xff;
+    // bytes from u on that lie one after another, so that the tile is worked out once for them
+    let run = 0;
+    let address = 0;
+    for (let i = 0; plane.left + i < right; i++) {
+      const u = (plane.sourceX + i) * bytes;
+      if (run < bytes) {
+        run = surfaceRun(plane.tiling, u);
+        address = plane.surface + surfaceOffset(plane.tiling, u, v, plane.pitch, bytes);
+      }
+      const dword = memory.dword(address);
+      if (memory.present) {
+        const second = (plane.sourceX + i) % 2 === 1;
+        const raw = yuv || bytes === 4 ? dword : (dword >>> (8 * (address % 4))) & mask;
+        const x = plane.upsideDown ? plane.left + plane.width - 1 - i : plane.left + i;
+        if (x < this.width) this.pixels[y * this.width + x] = decode(raw, second);
+      }
+      address += bytes;
+      run -= bytes;
+    }
+  }
+
+  /** Premultiplied alpha over what is there. */
+  blend(x: number, y: number, argb: number): void {
+    const at = y * this.width + x;
+    const under = this.pixels[at]!;
+    const keep = 255 - (argb >>> 24);
+    const mix = (over: number, below: number): number => Math.min(255, over + Math.round((below * keep) / 255));
+    this.pixels[at] = rgba(
+      mix((argb >>> 16) & 0xff, under & 0xff),
+      mix((argb >>> 8) & 0xff, (under >>> 8) & 0xff),
+      mix(argb & 0xff, (under >>> 16) & 0xff),
+    );
+  }
+
+  /** AND with the mask byte, XOR with the colour. */
+  andXor(x: number, y: number, pixel: number): void {
+    const at = y * this.width + x;
+    const and = pixel >>> 24;
+    const under = this.pixels[at]!;
+    this.pixels[at] = rgba(
+      (under & and & 0xff) ^ ((pixel >>> 16) & 0xff),
+      ((under >>> 8) & and & 0xff) ^ ((pixel >>> 8) & 0xff),
+      ((under >>> 16) & and & 0xff) ^ (pixel & 0xff),
+    );
+  }
+}
+
+/** A position field: magnitude and a sign bit. */
+function signed(field: number): number {
+  const magnitude = field & 0x7fff;
+  return (field & 0x8000) !== 0 ? -magnitude : magnitude;
+}
+
+function paintCursor(host: DisplayHost, pipe: number, canvas: Canvas, memory: GraphicsMemory): void {
+  const reg = (offset: number): number => host.bank[(offset + pipe * PIPE_STRIDE) >>> 2]!;
+  const mode = CURSOR_MODES[reg(PIPE.CUR_CTL) & CURSOR_MODE_MASK];
+  if (mode === undefined) return;
+  const base = (reg(PIPE.CUR_BASE) & SURFACE_MASK) >>> 0;
+  const position = reg(PIPE.CUR_POS);
+  const left = signed(position);
+  const top = signed(position >>> 16);
+  const reduced = reg(PIPE.CUR_FBC_CTL);
+  const rows = (reduced & 0x80000000) !== 0 ? Math.min((reduced & 0xff) + 1, mode.size) : mode.size;
+  for (let row = Math.max(0, -top); row < rows && top + row < canvas.height; row++) {
+    for (let column = Math.max(0, -left); column < mode.size && left + column < canvas.width; column++) {
+      const pixel = memory.dword(base + (row * mode.size + column) * 4);
+      if (!memory.present) continue;
+      if (mode.alpha) canvas.blend(left + column, top + row, pixel);
+      else canvas.andXor(left + column, top + row, pixel);
+    }
+  }
+}
+
+/** The picture on `pipe`; null when it cannot be decoded. */
+export function captureScreen(host: DisplayHost, frames: Frames, pipe: number): Picture | null {
+  const source = host.bank[(TRANSCODERS[pipe]!.timing + TRANS.PIPESRC) >>> 2]!;
+  const width = ((source >>> 16) & 0x1fff) + 1;
+  const height = (source & 0x1fff) + 1;
+  if (width * height > LARGEST_PIXELS) return null;
+  const plane = primaryPlane(host, pipe, width, height);
+  if (plane === undefined) return null;
+  const canvas = new Canvas(width, height);
+  const memory = new GraphicsMemory(host, frames);
+  if (plane !== null) {
+    canvas.paintPlane(plane, memory, decoderOf(plane.format, plane.bt709, paletteOf(host, pipe)));
+  }
+  paintCursor(host, pipe, canvas, memory);
+  return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };
+}
