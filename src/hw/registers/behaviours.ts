@@ -11,6 +11,7 @@ export const READ_BEHAVIOURS = {
   fenceRead: 'a fence of the own range',
   dpllStatus: 'lock bits follow the enables of the PLLs',
   gmbus: 'GMBUS I2C state machine',
+  gpio: 'level of a pair of I2C pins',
   pipeDsl: 'scanline that the pipe is at',
   frameCount: 'frames since the pipe was enabled',
   sdeIsr: 'live hotplug state of the PCH',
@@ -53,6 +54,7 @@ export const WRITE_BEHAVIOURS = {
   flipMessage: 'flip asked for by a command',
   auxCtl: 'DisplayPort AUX transaction',
   gmbus: 'GMBUS I2C state machine',
+  gpio: 'drives or releases a pair of I2C pins',
   ppControl: 'panel power sequence: finished at once',
 } as const;
 

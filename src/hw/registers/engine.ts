@@ -30,7 +30,8 @@ const EVERY_ENGINE = [
   { name: 'RING_HWS_PGA', offset: 0x80, flags: R.GMADR, platforms: P_BDW_UP, write: 'hwsPgaWrite' },
   { name: 'RING_NOPID', offset: 0x94 },
   { name: 'RING_HWSTAM', offset: 0x98 },
-  { name: 'RING_MI_MODE', offset: 0x9c, flags: MODE },
+  // Stop (bit 8) is answered with idle (bit 9): a driver waits for it before it resets the engine.
+  { name: 'RING_MI_MODE', offset: 0x9c, mirror: [1 << 8, 1 << 9], flags: MODE },
   { name: 'RING_IMR', offset: 0xa8, reset: 0xffffffff, write: 'irqImr' },
   { name: 'RING_EIR', offset: 0xb0, w1c: 0xffffffff },
   { name: 'RING_EMR', offset: 0xb4, reset: 0xffffffff },

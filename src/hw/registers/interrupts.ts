@@ -20,7 +20,7 @@ const GROUP_ROWS: readonly RegisterRow[] = INTERRUPT_GROUPS.flatMap((group, inde
       ...(south ? { read: 'sdeIsr' } : {}),
     },
     { name: `${group.name}_IMR`, offset: group.base + IRQ_IMR, reset: 0xffffffff, platforms, write: 'irqImr' },
-    { name: `${group.name}_IIR`, offset: group.base + IRQ_IIR, platforms, write: 'irqIir' },
+    { name: `${group.name}_IIR`, offset: group.base + IRQ_IIR, w1c: 0xffffffff, platforms, write: 'irqIir' },
     { name: `${group.name}_IER`, offset: group.base + IRQ_IER, platforms, write: 'irqIer' },
   ];
 });

@@ -19,8 +19,8 @@ const CONTROL = [
 ] as const satisfies readonly RegisterRow[];
 
 const I2C_AND_SIDEBAND = [
-  // GPIO A..F: bit-banged I2C. Nothing pulls a pin low, so clock and data always read high.
-  { name: 'GPIO', offset: 0xc5010, size: 24, reset: 0x1010, writeMask: 0xffffefef, flags: R.UNALIGNED },
+  // GPIO A..F: bit-banged I2C.
+  { name: 'GPIO', offset: 0xc5010, size: 24, flags: R.UNALIGNED, read: 'gpio', write: 'gpio' },
   { name: 'GMBUS0', offset: 0xc5100, read: 'gmbus', write: 'gmbus' },
   { name: 'GMBUS1', offset: 0xc5104, read: 'gmbus', write: 'gmbus' },
   { name: 'GMBUS2', offset: 0xc5108, read: 'gmbus', write: 'gmbus' },

@@ -71,7 +71,7 @@ const FIXED_FUNCTION = [
   { name: 'COMMON_SLICE_CHICKEN2', offset: 0x7014, flags: MODE | R.IN_CTX },
   { ...unnamed(0x7018), flags: MODE },
   { name: 'L3CNTLREG', offset: 0x7034, flags: R.CMD, platforms: P.BXT },
-  { name: 'SC_INSTDONE', offset: 0x7100, platforms: P_BDW_UP, read: 'deviceRead' },
+  { name: 'SC_INSTDONE', offset: 0x7100, platforms: P_BDW_UP },
   unnamed(0x7118),
   unnamed(0x7180),
   { name: 'HDC_CHICKEN0', offset: 0x7300, flags: MODE | R.IN_CTX, platforms: P_BDW_UP },
