@@ -25,6 +25,7 @@ import {
   TABLE_ATTRIBUTES,
   TABLE_ENTRIES,
 } from '../hw/index.js';
+import { PageComparer } from './page-compare.js';
 import { type PagePool, SYNC_ON_SUBMIT, type TrackingStrategy } from './ports.js';
 import { KIND, type Kind, type ShadowTable, ShadowTables, tableName } from './shadow-table.js';
 
@@ -75,6 +76,7 @@ export class ShadowPpgtt {
   readonly #guest: GuestMemory;
   readonly #strategy: TrackingStrategy;
   readonly #tables: ShadowTables;
+  readonly #comparer = new PageComparer();
   readonly #maxPages: number;
   readonly #allow2M: boolean;
   #allow64K: boolean;
@@ -278,13 +280,12 @@ export class ShadowPpgtt {
     }
     const words = this.#guest.words;
     const copy = table.copy!;
-    const first = firstDifference(words, at, copy);
-    if (first < 0) return;
+    if (this.#comparer.same(words, at, copy, table.copyBytes!)) return;
     // From here on the staged contents count: what is checked is what is used, and tables below may be located.
     const stage = this.#stage[table.level]!;
     for (let i = 0; i < PAGE_DWORDS; i++) stage[i] = words[at + i]!;
     const sparse = table.kind === KIND.PT64K;
-    for (let index = sparse ? 0 : first >>> 1; index < TABLE_ENTRIES; index += sparse ? FRAMES_PER_64K : 1) {
+    for (let index = 0; index < TABLE_ENTRIES; index += sparse ? FRAMES_PER_64K : 1) {
       const lo = stage[index * 2]!;
       const hi = stage[index * 2 + 1]!;
       if (lo === copy[index * 2] && hi === copy[index * 2 + 1]) continue;
@@ -416,22 +417,4 @@ export class ShadowPpgtt {
 /** A root pointer's page: hardware ignores the low bits. */
 function pageAddress(gpa: number | undefined): number {
   return gpa === undefined || gpa <= 0 ? 0 : Math.floor(gpa / PAGE_SIZE) * PAGE_SIZE;
-}
-
-/** Index of the first dword that differs, rounded down to a multiple of 8; -1 when the page is as it was. */
-function firstDifference(words: Uint32Array, at: number, copy: Uint32Array): number {
-  for (let i = 0; i < PAGE_DWORDS; i += 8) {
-    const a = at + i;
-    const difference =
-      (words[a]! ^ copy[i]!) |
-      (words[a + 1]! ^ copy[i + 1]!) |
-      (words[a + 2]! ^ copy[i + 2]!) |
-      (words[a + 3]! ^ copy[i + 3]!) |
-      (words[a + 4]! ^ copy[i + 4]!) |
-      (words[a + 5]! ^ copy[i + 5]!) |
-      (words[a + 6]! ^ copy[i + 6]!) |
-      (words[a + 7]! ^ copy[i + 7]!);
-    if (difference !== 0) return i;
-  }
-  return -1;
 }

@@ -36,6 +36,8 @@ export class ShadowTable {
   readonly pages: TablePages;
   /** The guest's entries that the shadow stands for; null in a table that only splits a large entry. */
   readonly copy: Uint32Array | null;
+  /** The same memory as bytes. */
+  readonly copyBytes: Buffer | null;
   /** Tables that entries point to; null at the lowest level. */
   readonly children: (ShadowTable | null)[] | null;
 
@@ -47,6 +49,7 @@ export class ShadowTable {
     this.level = KIND_LEVEL[kind]!;
     this.pages = pages;
     this.copy = source === null ? null : new Uint32Array(PAGE_DWORDS);
+    this.copyBytes = this.copy && Buffer.from(this.copy.buffer);
     this.children = this.level === LEVEL.PT ? null : new Array<ShadowTable | null>(TABLE_ENTRIES).fill(null);
   }
 
