@@ -33,7 +33,9 @@ function walkPiece(stream: Stream, start: number): { end: number; commands: numb
 
 describe('command streams of unmodified drivers', () => {
   it('are carried for four platforms and three engines', () => {
-    expect(new Set(corpus.streams.map((stream) => stream.platform.name))).toEqual(new Set(['BDW', 'SKL', 'KBL', 'CFL']));
+    expect(new Set(corpus.streams.map((stream) => stream.platform.name))).toEqual(
+      new Set(['BDW', 'SKL', 'KBL', 'CFL']),
+    );
     expect(new Set(corpus.streams.map((stream) => stream.engine)).size).toBe(3);
     expect(corpus.streams.filter((stream) => stream.walk === 'static').length).toBeGreaterThan(600);
   });
@@ -46,7 +48,8 @@ describe('command streams of unmodified drivers', () => {
       let dwords = 0;
       for (const [start, end] of stream.segments) {
         const piece = walkPiece(stream, start);
-        if (piece.unknown || piece.end !== end) wrong.push(`${stream.name}: ${start.toString(16)} to ${piece.end.toString(16)}`);
+        if (piece.unknown || piece.end !== end)
+          wrong.push(`${stream.name}: ${start.toString(16)} to ${piece.end.toString(16)}`);
         commands += piece.commands;
         dwords += (piece.end - start) / 4;
       }
@@ -64,7 +67,8 @@ describe('command streams of unmodified drivers', () => {
       for (const [start, end] of stream.segments) {
         const words = corpus.wordsFrom(stream, start);
         const walker = walk(tableOf(stream), words, 0, (end - start) / 4);
-        while (walker.next()) if (walker.row === undefined) unknown.add(`${stream.name} 0x${walker.header.toString(16)}`);
+        while (walker.next())
+          if (walker.row === undefined) unknown.add(`${stream.name} 0x${walker.header.toString(16)}`);
       }
     }
     expect([...unknown]).toEqual([]);

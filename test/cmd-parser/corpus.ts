@@ -31,7 +31,8 @@ export class Corpus {
 
   constructor(file: URL = new URL('../fixtures/corpus/streams.bin.br', import.meta.url)) {
     const packed = brotliDecompressSync(readFileSync(file));
-    if (packed.toString('latin1', 0, 4) !== 'XGCS' || packed.readUInt32LE(4) !== 1) throw new Error('not a corpus of this version');
+    if (packed.toString('latin1', 0, 4) !== 'XGCS' || packed.readUInt32LE(4) !== 1)
+      throw new Error('not a corpus of this version');
     const headerBytes = packed.readUInt32LE(8);
     const pages = packed.readUInt32LE(12);
     const header = JSON.parse(packed.toString('utf8', 16, 16 + headerBytes)) as { streams: StreamHeader[] };

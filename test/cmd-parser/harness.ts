@@ -5,8 +5,8 @@ import {
   createScanResult,
   type RootTranslator,
   type ScanInput,
-  type ScanResult,
   Scanner,
+  type ScanResult,
   WINDOW_DWORDS,
 } from '../../src/cmd-parser/index.js';
 import { ENGINES, type EngineId, PLATFORMS, type Platform, RCS, RING } from '../../src/hw/index.js';
@@ -15,7 +15,8 @@ export const LOW_START = 0x0400_0000;
 export const LOW_END = 0x0800_0000;
 export const HIGH_START = 0x2000_0000;
 export const HIGH_END = 0x3000_0000;
-export const HWSP = 0x0500_0000;
+/** The mediator's own page, outside the guest's ranges. */
+export const HWSP = 0x0010_0000;
 /** A page of the guest's own that is mapped, where a test puts privileged batches. */
 export const BATCH = 0x0410_0000;
 
@@ -38,7 +39,10 @@ export function commandAccess(): Uint8Array {
     open(mmioBase + RING.MODE, 4, CMD_ACCESS | CMD_PATCH);
     open(mmioBase + RING.FORCE_TO_NONPRIV, 48, CMD_ACCESS | CMD_PATCH);
   }
-  for (const offset of [0x2090, 0x20d4, 0x20e0, 0x20ec, 0x2180, 0x2580, 0x4df4, 0x4180, 0x5588, 0x7004, 0x7010, 0x7014]) open(offset);
+  for (const offset of [
+    0x2090, 0x20d4, 0x20e0, 0x20e4, 0x20ec, 0x2180, 0x2580, 0x4df4, 0x4180, 0x5588, 0x7004, 0x7010, 0x7014,
+  ])
+    open(offset);
   for (const offset of [0x7300, 0x7304, 0xb118, 0xe184, 0xe194, 0xe4f0]) open(offset);
   open(0x2350, 8);
   open(0xb020, 128);

@@ -70,6 +70,9 @@ describe('MI_FLUSH_DW', () => {
   it('with an index goes to the status page also when it does not select the global GTT', () => {
     expect(scan(flush(4, 0xd0, POST | (1 << 21))).words[1]).toBe(HWSP + 0xd0 + 4);
   });
+  it('may not name the status page itself, which is not the own', () => {
+    expect(scan(flush(4, (HWSP + 0xd0) | 4, POST)).code).toBe('address');
+  });
   it('with an index beyond the page is refused', () => {
     expect(scan(flush(4, 0xff8 | 4, POST | (1 << 21))).ok).toBe(true);
     expect(scan(flush(4, 0x1000 | 4, POST | (1 << 21))).code).toBe('index');
@@ -154,7 +157,13 @@ describe('other commands that reach memory', () => {
     expect(scan([CMD.MI_ATOMIC | len(3), LOW_END, 0]).ok).toBe(true);
   });
   it('MI_COPY_MEM_MEM has both of its addresses audited', () => {
-    const copy = (bits: number, to: number, from: number): number[] => [CMD.MI_COPY_MEM_MEM | bits | len(5), to, 0, from, 0];
+    const copy = (bits: number, to: number, from: number): number[] => [
+      CMD.MI_COPY_MEM_MEM | bits | len(5),
+      to,
+      0,
+      from,
+      0,
+    ];
     const TO = 1 << 21;
     const FROM = 1 << 22;
     expect(scan(copy(TO | FROM, LOW_START, HIGH_START)).ok).toBe(true);

@@ -30,7 +30,8 @@ for (const selection of selections) {
   const folder = join(root, platform);
   const source = readFileSync(join(folder, 'pages.bin'));
   for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith('.json') || (prefixes && !prefixes.split(',').some((prefix) => file.startsWith(prefix)))) continue;
+    if (!file.endsWith('.json') || (prefixes && !prefixes.split(',').some((prefix) => file.startsWith(prefix))))
+      continue;
     const capture = JSON.parse(readFileSync(join(folder, file), 'utf8'));
     for (const exec of capture.execs) {
       const memory = [];
