@@ -39,6 +39,7 @@ Napi::Value AdoptEventfdCall(const Napi::CallbackInfo& info) {
 // keeps a write from waiting on such a descriptor.
 Napi::Value SignalCall(const Napi::CallbackInfo& info) {
   const int fd = IntArg(info, 0);
+  if (fd < 0) return Result(info, -EBADF);  // poll passes over negative descriptors
   pollfd ask = {fd, POLLOUT, 0};
   const int ready = ::poll(&ask, 1, 0);
   if (ready < 0) return ResultOf(info, -1);

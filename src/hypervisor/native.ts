@@ -100,10 +100,15 @@ export function loadFrom(file: string): Loaded {
   }
 }
 
+/** Where the addon is built to. */
+export function addonFile(): string {
+  return join(packageRoot(), 'build', 'Release', 'xengt.node');
+}
+
 let loaded: Loaded | null = null;
 
 function load(): Loaded {
-  loaded ??= loadFrom(join(packageRoot(), 'build', 'Release', 'xengt.node'));
+  loaded ??= loadFrom(addonFile());
   return loaded;
 }
 
