@@ -45,7 +45,7 @@ function withinYf(u: number, v: number, shape: 0 | 1 | 2): number {
   const low = u & 15;
   switch (shape) {
     case YF_SMALL:
-      return low | ((v & 15) << 4) | ((u & 0x10) << 4) | ((v & 0x10) << 5) | ((u & 0x20) << 5) | ((v & 0x20) << 6);
+      return low | ((v & 0x1f) << 4) | ((u & 0x10) << 5) | ((v & 0x20) << 5) | ((u & 0x20) << 6);
     case YF_MIDDLE:
       return (
         low |

@@ -227,9 +227,8 @@ describe('submission', () => {
     const gpr = driver.base(VCS) + RING.GPR0;
     const context = new Context(driver, VCS, 1).emit(CMD.MI_ARB_CHECK);
     context.set(CTX.CONTEXT_CONTROL, 1);
-    [CMD.MI_LOAD_REGISTER_IMM | 1, gpr, 77, CMD.MI_BATCH_BUFFER_END].forEach((dword, i) =>
-      context.set(0x40 + i, dword),
-    );
+    const load = [CMD.MI_LOAD_REGISTER_IMM | 1, gpr, 77, CMD.MI_BATCH_BUFFER_END];
+    context.image.words.set(load, context.state + 0x40);
     driver.submit(VCS, context);
     driver.run();
     expect(driver.gpu.read32(gpr)).toBe(0);
