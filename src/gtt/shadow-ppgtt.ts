@@ -56,8 +56,8 @@ export interface PpgttSnapshot {
 class Root implements PpgttRoot {
   /** The guest has it: it can be found. */
   known = true;
-  /** Workloads on the device that walk it. */
-  holds = 0;
+  /** Workloads on the device that walk it, oldest first. */
+  readonly holds: number[] = [];
   constructor(
     readonly levels: 3 | 4,
     readonly pdps: readonly number[],
@@ -172,16 +172,29 @@ export class ShadowPpgtt {
     return root;
   }
 
-  /** Keeps a root's shadow while a workload that walks it is on the device; each hold needs one drop. */
-  hold(root: PpgttRoot): void {
-    this.#own(root).holds++;
+  /**
+   * Keeps a root's shadow, and every page that drops out of any shadow from now on, while a workload that walks the root is
+   * on the device; each hold needs one drop.
+   * @returns which hold this is
+   */
+  hold(root: PpgttRoot): number {
+    const own = this.#own(root);
+    const hold = this.#tables.hold();
+    own.holds.push(hold);
+    return hold;
   }
 
-  drop(root: PpgttRoot): void {
+  /**
+   * A workload is off the device. Without `hold` it is taken for the latest of the root: that is safe whichever it was, but
+   * pages go back only when the root has no other workload either.
+   */
+  drop(root: PpgttRoot, hold = this.#own(root).holds.at(-1)): void {
     const own = this.#own(root);
-    if (own.holds === 0) throw new XengtError('XENGT_E_PPGTT', 'this page-table root is not held');
-    own.holds--;
+    const at = hold === undefined ? -1 : own.holds.indexOf(hold);
+    if (hold === undefined || at < 0) throw new XengtError('XENGT_E_PPGTT', 'this page-table root is not held');
+    own.holds.splice(at, 1);
     this.#settle(own);
+    this.#tables.drop(hold);
   }
 
   /** The guest gives the address space up: it is not found again, and its shadow goes once nothing holds it. */
@@ -195,7 +208,7 @@ export class ShadowPpgtt {
   /** Frees a root that nobody needs any more. */
   #settle(root: Root): void {
     if (root.known) return;
-    if (root.holds > 0) {
+    if (root.holds.length > 0) {
       this.#leaving.add(root);
       return;
     }
@@ -405,11 +418,8 @@ export class ShadowPpgtt {
 
   /** Gives everything back, held or not, scratch included. The device must not be walking any of it. */
   release(): void {
+    for (const root of [...this.#roots, ...this.#leaving]) while (root.holds.length > 0) this.drop(root);
     this.destroyAll();
-    for (const root of [...this.#leaving]) {
-      root.holds = 0;
-      this.#settle(root);
-    }
     this.#tables.freeScratch();
   }
 }

@@ -83,6 +83,14 @@ export class ShadowTables {
   readonly #options: ShadowTablesOptions;
   readonly #scratchPages: TablePages[] = [];
   readonly #bySource = new Map<number, GuestTablePage>();
+  /** Walks that are under way, oldest first, by number. */
+  readonly #holds: number[] = [];
+  #lastHold = 0;
+  /**
+   * Pages out of use that the device may still have on its way: it caches upper entries, so a table unlinked during a walk
+   * must not become another guest's table before that walk has ended. Oldest first.
+   */
+  readonly #retired: { readonly pages: TablePages; readonly after: number }[] = [];
   /** Entry that leads to scratch, by the level of the table it stands in. */
   readonly #scratchLo: number[] = [0];
   readonly #scratchHi: number[] = [0];
@@ -119,9 +127,29 @@ export class ShadowTables {
     return pages;
   }
 
+  /** Gives a page back at once when the device walks nothing, else after everything that it walks now. */
   #free(pages: TablePages): void {
+    if (this.#holds.length > 0) {
+      this.#retired.push({ pages, after: this.#lastHold });
+      return;
+    }
     this.#options.pool.free(pages);
     this.pagesHeld--;
+  }
+
+  /** The device begins to walk some of the tables. @returns what to drop when it has ended */
+  hold(): number {
+    this.#holds.push(++this.#lastHold);
+    return this.#lastHold;
+  }
+
+  drop(hold: number): void {
+    this.#holds.splice(this.#holds.indexOf(hold), 1);
+    const oldest = this.#holds[0] ?? Number.POSITIVE_INFINITY;
+    while (this.#retired.length > 0 && this.#retired[0]!.after < oldest) {
+      this.#options.pool.free(this.#retired.shift()!.pages);
+      this.pagesHeld--;
+    }
   }
 
   #fillScratch(pages: TablePages, level: number): void {

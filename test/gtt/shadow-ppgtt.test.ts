@@ -120,6 +120,52 @@ test('a root that the guest destroys while the device walks it stays until the w
   expect(refusal(() => ppgtt.drop(root)).code).toBe('XENGT_E_PPGTT');
 });
 
+/** Two workloads of one root, and a table unlinked after each was made ready. @returns their holds */
+function twoWalks(ppgtt: ShadowPpgtt): { root: ReturnType<ShadowPpgtt['create']>; first: number; second: number } {
+  fourLevels();
+  const root = ppgtt.create(4, [0x1000]);
+  ppgtt.sync(root);
+  const first = ppgtt.hold(root);
+  guest.entry(3, 0, 5, P);
+  ppgtt.sync(root);
+  const second = ppgtt.hold(root);
+  guest.entry(3, 0, 6, P);
+  ppgtt.sync(root);
+  expect(pool.live.size, 'both unlinked tables wait').toBe(SCRATCH_PAGES + 4 + 2);
+  expect(ppgtt.shadowPages).toBe(pool.live.size);
+  return { root, first, second };
+}
+
+describe("a table unlinked while the device walks is nobody else's before that walk has ended", () => {
+  test('and is given back with the last workload that could reach it', () => {
+    const ppgtt = shadow();
+    const { root, first, second } = twoWalks(ppgtt);
+    ppgtt.drop(root, first);
+    expect(pool.live.size, 'what only the first could reach').toBe(SCRATCH_PAGES + 4 + 1);
+    ppgtt.drop(root, second);
+    expect(pool.live.size).toBe(SCRATCH_PAGES + 4);
+  });
+
+  test('also when a later workload, on another engine, ends first', () => {
+    const ppgtt = shadow();
+    const { root, first, second } = twoWalks(ppgtt);
+    ppgtt.drop(root, second);
+    expect(pool.live.size).toBe(SCRATCH_PAGES + 4 + 2);
+    expect(refusal(() => ppgtt.drop(root, second)).code).toBe('XENGT_E_PPGTT');
+    ppgtt.drop(root, first);
+    expect(pool.live.size).toBe(SCRATCH_PAGES + 4);
+  });
+
+  test('also when it is not said which workload ended', () => {
+    const ppgtt = shadow();
+    const { root } = twoWalks(ppgtt);
+    ppgtt.drop(root);
+    expect(pool.live.size).toBe(SCRATCH_PAGES + 4 + 2);
+    ppgtt.drop(root);
+    expect(pool.live.size).toBe(SCRATCH_PAGES + 4);
+  });
+});
+
 test('release gives everything back, also what is held', () => {
   fourLevels();
   const ppgtt = shadow();
