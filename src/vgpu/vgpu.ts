@@ -85,7 +85,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.irq = new VirtualInterrupts(this.bank, platform, (asserted) => this.#deliver(asserted));
     this.pci = new PciConfig({ platform, apertureBytes: options.gpu.apertureBytes });
     this.pvinfo = new Pvinfo(this);
-    this.display = new Display(this, { monitor: options.monitor, edid: options.edid });
+    // A DisplayPort monitor answers on AUX only: answering on the DDC pins too would show an HDMI monitor on the same port.
+    this.display = new Display(this, { monitor: options.monitor, edid: options.edid, ddc: false });
     this.#aperture = new Aperture(this);
     for (const engine of platform.engines) this.#ports[engine] = new ExeclistPort(this, engine);
     this.#initialise();

@@ -9,7 +9,7 @@ import { R, type RegisterRow } from './types.js';
 const MODE = R.MODE_MASK | R.CMD;
 
 const COMMAND_STREAMER = [
-  { name: 'PGTBL_ER', offset: 0x2024, platforms: P.BXT },
+  { name: 'PGTBL_ER', offset: 0x2024 },
   { name: 'REG_0x2088', offset: 0x2088, flags: MODE },
   { name: 'CHICKEN_3D_3', offset: 0x2090, flags: MODE },
   { name: 'FF_THREAD_MODE', offset: 0x20a0, flags: R.CMD },
