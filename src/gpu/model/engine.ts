@@ -2,7 +2,6 @@
  * One engine: takes contexts from its execution lists, fetches their commands and carries them out, each for its price in the
  * engine's own time.
  */
-import { PAGE_SIZE } from '../../base/index.js';
 import { type CommandTable, compileCommands, entryDwords, entryId } from '../../hw/commands/index.js';
 import { type EngineRow, RING } from '../../hw/index.js';
 import { Blitter } from './blitter.js';
@@ -10,25 +9,14 @@ import { ContextImage } from './context.js';
 import { countUnsupported, type Device, timestampAt } from './device.js';
 import { CSB, Execlists, raiseFromEngine } from './execlists.js';
 import { compileExecutors, type ExecutorTable } from './execute/index.js';
-import { GMADR_SPAN, Mmu } from './mmu.js';
+import { Mmu } from './mmu.js';
 import { UnprivilegedRegisters } from './privilege.js';
+import { CommandStream, LONGEST_COMMAND } from './stream.js';
 
-/** Where commands come from, besides the ring and its two levels of batch buffers: what runs while a context is restored. */
-const INDIRECT = -2;
-const PER_CONTEXT = -1;
-const RING_LEVEL = 0;
-const FIRST_LEVEL = 1;
-const SECOND_LEVEL = 2;
-
-const RING_ENABLE = 1;
-const RING_PAGES = 0x1ff000;
-const RING_OFFSET = 0x1ffffc;
 const STOP_RING = 1 << 8;
 const MODE_IDLE = 1 << 9;
 const RESET_REQUEST = 1;
 const RESET_READY = 2;
-/** The longest command: 10 bits of length, and room. */
-const LONGEST = 1040;
 /** Bytes of a blit that count as one command against the budget. */
 const BYTES_PER_UNIT = 256;
 /** Nothing of the engine's units is busy. Source: PRM "INSTDONE". */
@@ -38,13 +26,12 @@ export class Engine {
   readonly device: Device;
   readonly row: EngineRow;
   readonly mmu: Mmu;
+  readonly stream: CommandStream;
   readonly blitter: Blitter;
   /** The engine's own time, ns: up to when it has worked. */
   time = 0;
   /** Engine time spent with a list to run. */
   busyNs = 0;
-  /** Offset of the ring's next command. */
-  head = 0;
   arbitration = true;
   atArbitrationPoint = false;
   predicated = false;
@@ -56,21 +43,8 @@ export class Engine {
   readonly #table: CommandTable;
   readonly #executors: ExecutorTable;
   readonly #unprivileged: UnprivilegedRegisters;
-  readonly #dw = new Uint32Array(LONGEST);
+  readonly #dw = new Uint32Array(LONGEST_COMMAND);
 
-  #tail = 0;
-  #ringStart = 0;
-  #ringSize = 0;
-  #level = RING_LEVEL;
-  /** Address of the next command, outside the ring. */
-  #next = 0;
-  #perProcess = false;
-  #indirectEnd = 0;
-  #perContext = 0;
-  #returnTo = 0;
-  #returnPerProcess = false;
-  /** Address of the command that runs, for a semaphore to go back to. */
-  #at = 0;
   #poll = 0;
   #hung = false;
   #lastHeader = 0;
@@ -85,6 +59,7 @@ export class Engine {
     this.blitter = new Blitter(device, this.mmu);
     this.#lists = new Execlists(device, row, () => doorbell(this));
     this.#context = new ContextImage(device, row, this.mmu);
+    this.stream = new CommandStream(device, row.mmioBase, this.mmu, this.#context);
     this.#table = compileCommands(device.platform, row.id);
     this.#executors = compileExecutors(this.#table);
     this.#unprivileged = new UnprivilegedRegisters(device.registers, row.mmioBase);
@@ -131,9 +106,7 @@ export class Engine {
     this.blitter.reset();
     this.mmu.flush();
     this.#hung = false;
-    this.#level = RING_LEVEL;
-    this.head = 0;
-    this.#tail = 0;
+    this.stream.reset();
     this.#lastHeader = 0;
     this.arbitration = true;
     this.atArbitrationPoint = false;
@@ -146,7 +119,7 @@ export class Engine {
 
   /** Whether the command comes from the ring or a batch in the global GTT. */
   get privileged(): boolean {
-    return this.#level <= RING_LEVEL || !this.#perProcess;
+    return this.stream.global;
   }
   /** A command's global GTT bit, which counts only with privilege. */
   global(bit: number): boolean {
@@ -171,33 +144,15 @@ export class Engine {
     return this.device.cost.mi;
   }
 
-  enterBatch(address: number, perProcess: boolean, secondLevel: boolean): void {
-    if (this.#level < RING_LEVEL) return;
-    if (this.#level === RING_LEVEL) this.#level = FIRST_LEVEL;
-    else if (this.#level === FIRST_LEVEL && secondLevel) {
-      this.#level = SECOND_LEVEL;
-      this.#returnTo = this.#next;
-      this.#returnPerProcess = this.#perProcess;
-    }
-    this.#next = address;
-    this.#perProcess = perProcess;
-  }
-
   leaveBatch(): void {
     this.predicated = false;
-    if (this.#level === SECOND_LEVEL) {
-      this.#level = FIRST_LEVEL;
-      this.#next = this.#returnTo;
-      this.#perProcess = this.#returnPerProcess;
-    } else if (this.#level === FIRST_LEVEL) this.#level = RING_LEVEL;
-    else if (this.#level < RING_LEVEL) this.#endOfRestorePart();
+    this.stream.leaveBatch();
   }
 
   /** Meets the same command again after a while. @returns how long */
   pollAgain(): number {
     const { cost } = this.device;
-    if (this.#level === RING_LEVEL) this.head = this.#at;
-    else this.#next = this.#at;
+    this.stream.again();
     this.#poll = this.#poll === 0 ? cost.semaphorePoll : Math.min(cost.semaphorePollMost, this.#poll * 2);
     this.polling = true;
     this.atArbitrationPoint = true;
@@ -226,8 +181,8 @@ export class Engine {
     this.device.time = this.time;
     if (this.#lists.pending && this.#takePending()) return 1;
     if (this.blitter.active) return this.#blitRows(horizon);
-    if (this.#level === INDIRECT && this.#next >= this.#indirectEnd) this.#endOfRestorePart();
-    if (this.#level === RING_LEVEL && this.head === this.#tail) {
+    this.stream.settle();
+    if (this.stream.empty) {
       this.#complete();
       return 1;
     }
@@ -245,13 +200,13 @@ export class Engine {
     }
     if (lists.pendingContinues) {
       lists.adopt();
-      this.#tail = this.#context.readTail() & RING_OFFSET;
+      this.stream.tail = this.#context.readTail();
       lists.report(CSB.LITE_RESTORE | CSB.PREEMPTED, lists.contextId);
       return true;
     }
-    const between = this.#level === RING_LEVEL || this.atArbitrationPoint;
-    const done = this.#level === RING_LEVEL && this.head === this.#tail;
-    if (done || !between || this.#level < RING_LEVEL || !this.arbitration || this.blitter.active) return false;
+    const { stream } = this;
+    const between = stream.inRing || (this.atArbitrationPoint && !stream.restoring);
+    if (stream.empty || !between || !this.arbitration || this.blitter.active) return false;
     const id = lists.contextId;
     this.#saveContext();
     lists.report(CSB.PREEMPTED, id);
@@ -289,68 +244,20 @@ export class Engine {
     this.atArbitrationPoint = false;
     this.predicated = false;
     this.#poll = 0;
-    this.#level = RING_LEVEL;
+    this.stream.reset();
     if (!this.#context.restore(this.#lists.lo[this.#lists.element]!)) {
       this.#hung = true;
       return;
     }
-    this.head = registers.get(base + RING.HEAD) & RING_OFFSET;
-    this.#tail = registers.get(base + RING.TAIL) & RING_OFFSET;
-    const control = registers.get(base + RING.CTL);
-    this.#ringSize = (control & RING_PAGES) + PAGE_SIZE;
-    this.#ringStart = registers.get(base + RING.START) & ~0xfff;
-    if ((control & RING_ENABLE) === 0) this.#tail = this.head;
     this.#contextTicks = registers.get(base + RING.CTX_TIMESTAMP);
     this.#contextSince = this.#ticks();
-    this.#enterRestoreParts();
-  }
-
-  /** The indirect context and the per-context batch run in the middle and at the end of a restore. */
-  #enterRestoreParts(): void {
-    const { registers } = this.device;
-    const indirect = registers.get(this.row.mmioBase + RING.INDIRECT_CTX);
-    const perContext = registers.get(this.row.mmioBase + RING.BB_PER_CTX_PTR);
-    this.#perContext = (perContext & 1) === 0 ? 0 : (perContext & ~0xfff) >>> 0;
-    const lines = indirect & 0x3f;
-    this.#perProcess = false;
-    this.#level = INDIRECT;
-    this.#next = (indirect & ~0x3f) >>> 0;
-    this.#indirectEnd = this.#next + lines * 64;
-    if (lines === 0) this.#endOfRestorePart();
-  }
-
-  #endOfRestorePart(): void {
-    if (this.#level === INDIRECT && this.#perContext !== 0) {
-      this.#level = PER_CONTEXT;
-      this.#next = this.#perContext;
-      return;
-    }
-    this.#level = RING_LEVEL;
-    const { first, second } = this.#context;
-    if (!first.valid) return;
-    // The context was taken away in the middle of a batch: on with it.
-    this.#level = FIRST_LEVEL;
-    this.#next = first.address;
-    this.#perProcess = first.perProcess;
-    if (!second.valid) return;
-    this.#level = SECOND_LEVEL;
-    this.#returnTo = first.address;
-    this.#returnPerProcess = first.perProcess;
-    this.#next = second.address;
-    this.#perProcess = second.perProcess;
+    this.stream.begin();
   }
 
   #saveContext(): void {
     const { registers, cost } = this.device;
     const base = this.row.mmioBase;
-    const { first, second } = this.#context;
-    first.valid = this.#level >= FIRST_LEVEL;
-    second.valid = this.#level === SECOND_LEVEL;
-    first.address = second.valid ? this.#returnTo : this.#next;
-    first.perProcess = second.valid ? this.#returnPerProcess : this.#perProcess;
-    second.address = this.#next;
-    second.perProcess = this.#perProcess;
-    registers.set(base + RING.HEAD, this.head);
+    this.stream.keep();
     registers.set(base + RING.CTX_TIMESTAMP, this.#contextTimestamp());
     this.#context.save();
     this.time += cost.contextSave;
@@ -371,15 +278,12 @@ export class Engine {
 
   #command(horizon: number): number {
     const { memory, cost, counters } = this.device;
-    const inRing = this.#level === RING_LEVEL;
-    const gma = inRing ? this.#ringStart + this.head : this.#next;
-    const global = inRing || !this.#perProcess;
-    const found = this.mmu.locate(gma, global, false);
+    const { stream } = this;
+    const found = this.mmu.locate(stream.address, stream.global, false);
     if (found < 0) return this.#hang();
     const header = memory.words[found]!;
-    this.#at = inRing ? this.head : this.#next;
     this.atArbitrationPoint = false;
-    if (header === 0) return this.#noops(found, gma, horizon);
+    if (header === 0) return this.#noops(found, horizon);
     this.#lastHeader = header;
     const entry = this.#table.entries[header >>> 16]!;
     if (entry === 0) {
@@ -387,16 +291,16 @@ export class Engine {
       return this.#hang();
     }
     const length = entryDwords(entry, header);
-    if (inRing && length * 4 > this.#ringLeft()) return this.#hang();
+    if (stream.inRing && length * 4 > stream.ringLeft) return this.#hang();
     const id = entryId(entry);
     const executor = this.#executors.executors[id]!;
     let spent: number;
     if (executor === null || (this.predicated && this.#executors.neverPredicated[id] === 0)) {
-      this.#advance(length);
+      stream.advance(length);
       spent = this.#executors.isState[id] === 1 ? cost.state : cost.mi;
     } else {
-      if (!this.#fetch(gma, global, Math.min(length, LONGEST))) return this.#hang();
-      this.#advance(length);
+      if (!stream.fetch(this.#dw, Math.min(length, LONGEST_COMMAND))) return this.#hang();
+      stream.advance(length);
       spent = executor(this, this.#dw, length);
       if (!this.polling) this.#poll = 0;
     }
@@ -406,48 +310,16 @@ export class Engine {
   }
 
   /** Skips the MI_NOOPs that follow each other in one page. */
-  #noops(found: number, gma: number, horizon: number): number {
+  #noops(found: number, horizon: number): number {
     const { words } = this.device.memory;
     const { noop } = this.device.cost;
-    let room = (PAGE_SIZE - (gma % PAGE_SIZE)) >>> 2;
-    if (this.#level === RING_LEVEL) room = Math.min(room, this.#ringLeft() >>> 2, (this.#ringSize - this.head) >>> 2);
-    else if (this.#level === INDIRECT) room = Math.min(room, (this.#indirectEnd - gma) >>> 2);
-    room = Math.min(room, Math.floor((horizon - this.time) / noop) + 1);
+    const most = Math.min(this.stream.contiguous, Math.floor((horizon - this.time) / noop) + 1);
     let count = 1;
-    while (count < room && words[found + count] === 0) count++;
-    this.#advance(count);
+    while (count < most && words[found + count] === 0) count++;
+    this.stream.advance(count);
     this.device.counters.commands += count;
     this.time += count * noop;
     return 1 + (count >>> 4);
-  }
-
-  /** Bytes of commands in the ring. */
-  #ringLeft(): number {
-    const left = this.#tail - this.head;
-    return left >= 0 ? left : left + this.#ringSize;
-  }
-
-  #advance(dwords: number): void {
-    if (this.#level === RING_LEVEL) this.head = (this.head + dwords * 4) % this.#ringSize;
-    else this.#next = (this.#next + dwords * 4) % GMADR_SPAN;
-  }
-
-  /** Reads a command into #dw, over page borders and the ring's end. */
-  #fetch(gma: number, global: boolean, length: number): boolean {
-    const { memory } = this.device;
-    const dw = this.#dw;
-    const end = this.#level === RING_LEVEL ? this.#ringStart + this.#ringSize : GMADR_SPAN;
-    for (let got = 0; got < length; ) {
-      const at = this.mmu.locate(gma, global, false);
-      if (at < 0) return false;
-      const count = Math.min(length - got, (PAGE_SIZE - (gma % PAGE_SIZE)) >>> 2, (end - gma) / 4);
-      const { words } = memory;
-      for (let i = 0; i < count; i++) dw[got + i] = words[at + i]!;
-      got += count;
-      gma += count * 4;
-      if (gma === end) gma = this.#level === RING_LEVEL ? this.#ringStart : 0;
-    }
-    return true;
   }
 
   #hang(): number {
@@ -465,11 +337,6 @@ export class Engine {
     return (this.#contextTicks + this.#ticks() - this.#contextSince) % 2 ** 32;
   }
 
-  #activeAddress(): number {
-    if (!this.#lists.running) return this.#ringStart + this.head;
-    return this.#level === RING_LEVEL ? this.#ringStart + this.head : this.#next;
-  }
-
   #wireRegisters(): void {
     const { registers, platform } = this.device;
     const base = this.row.mmioBase;
@@ -480,10 +347,10 @@ export class Engine {
     for (const offset of [RING.MODE, RING.INSTPM, 0x200]) registers.onWrite(base + offset, masked);
     const ticks = (): number => timestampAt(this.device.time, platform.timestampHz);
     const computed: readonly (readonly [number, () => number])[] = [
-      [RING.HEAD, () => this.head],
-      [RING.TAIL, () => this.#tail],
-      [RING.ACTHD, () => this.#activeAddress() % 2 ** 32],
-      [RING.ACTHD_UDW, () => Math.floor(this.#activeAddress() / 2 ** 32)],
+      [RING.HEAD, () => this.stream.head],
+      [RING.TAIL, () => this.stream.tail],
+      [RING.ACTHD, () => this.stream.address % 2 ** 32],
+      [RING.ACTHD_UDW, () => Math.floor(this.stream.address / 2 ** 32)],
       [RING.IPEHR, () => this.#lastHeader],
       [RING.INSTDONE, () => (this.#lists.running ? ALL_DONE & ~1 : ALL_DONE)],
       [RING.TIMESTAMP, () => ticks() % 2 ** 32],

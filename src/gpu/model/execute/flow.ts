@@ -11,7 +11,11 @@ export const batchBufferStart: Executor = (engine, dw) => {
     return cost.mi;
   // A batch without privilege cannot gain it by a jump: it stays in the context's own address space.
   const perProcess = (header & BBS_PPGTT) !== 0 || !engine.privileged;
-  engine.enterBatch(engine.address(dw[1]! & ~3, dw[2]!, !perProcess), perProcess, (header & BBS_SECOND_LEVEL) !== 0);
+  engine.stream.enterBatch(
+    engine.address(dw[1]! & ~3, dw[2]!, !perProcess),
+    perProcess,
+    (header & BBS_SECOND_LEVEL) !== 0,
+  );
   return cost.jump;
 };
 

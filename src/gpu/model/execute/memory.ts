@@ -29,7 +29,7 @@ export const storeDataIndex: Executor = (engine, dw, length) => {
 };
 
 export const reportHead: Executor = (engine) => {
-  engine.mmu.write32(engine.statusPage(STATUS_HEAD), true, engine.head);
+  engine.mmu.write32(engine.statusPage(STATUS_HEAD), true, engine.stream.head);
   return engine.device.cost.memory;
 };
 
