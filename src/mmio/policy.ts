@@ -54,8 +54,10 @@ function mirrorShift(row: RegisterRow): number {
   checkMask(row, 'mirror', request);
   checkMask(row, 'mirror', state);
   const shift = Math.clz32(request) - Math.clz32(state);
-  const shifted = (shift >= 0 ? request << shift : request >>> -shift) >>> 0;
-  if (request === 0 || shifted !== state) fail(row, 'mirrors bits that do not have the pattern of their request');
+  const forth = (shift >= 0 ? request << shift : request >>> -shift) >>> 0;
+  const back = (shift >= 0 ? state >>> shift : state << -shift) >>> 0;
+  if (request === 0 || forth !== state || back !== request)
+    fail(row, 'mirrors bits that do not have the pattern of their request');
   if ((request & state) !== 0) fail(row, 'mirrors bits onto themselves');
   return shift;
 }

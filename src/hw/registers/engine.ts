@@ -3,7 +3,7 @@
  * Source: PRM SKL Vol 2c "Command Reference: Registers" (ring buffer, execlist and preemption registers), public
  * i915 intel_engine_regs.h; which of them commands may reach: the register inventory of GVT-g (intel_gvt_mmio_table.c).
  */
-import { P_BDW_UP, P_GEN9 } from '../platform.js';
+import { P_ALL, P_BDW_UP, P_GEN9 } from '../platform.js';
 import { perEngine } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -46,8 +46,6 @@ const EVERY_ENGINE = [
   { name: 'RING_UHPTR', offset: 0x134, flags: R.CMD },
   { name: 'RING_BBADDR', offset: 0x140, flags: R.GMADR },
   { name: 'RING_BBADDR_UDW', offset: 0x168 },
-  { name: 'RING_CTR_CTL', offset: 0x178, flags: R.CMD },
-  { name: 'RING_CTR_THRSH', offset: 0x17c, flags: R.CMD },
   { name: 'RING_BB_PER_CTX_PTR', offset: 0x1c0, platforms: P_BDW_UP },
   { name: 'RING_INDIRECT_CTX', offset: 0x1c4, platforms: P_BDW_UP },
   { name: 'RING_INDIRECT_CTX_OFFSET', offset: 0x1c8, platforms: P_BDW_UP },
@@ -88,6 +86,13 @@ const OTHERS_VARIANT = [
   { name: 'RING_FORCE_TO_NONPRIV', offset: 0x4d0, size: 48, platforms: P_BDW_UP, write: 'forceNonpriv' },
 ] as const satisfies readonly RegisterRow[];
 
+/** Watchdog counter and threshold. */
+const counter = (platforms: number) =>
+  [
+    { name: 'RING_CTR_CTL', offset: 0x178, flags: R.CMD, platforms },
+    { name: 'RING_CTR_THRSH', offset: 0x17c, flags: R.CMD, platforms },
+  ] as const satisfies readonly RegisterRow[];
+
 const BCS_AND_VCS = [{ name: 'RING_PP_DCLV', offset: 0x220, flags: R.CMD }] as const satisfies readonly RegisterRow[];
 
 const ONE_ENGINE = [
@@ -99,6 +104,8 @@ export const ENGINE_ROWS: readonly RegisterRow[] = [
   ...perEngine(EVERY_ENGINE),
   ...perEngine(RCS_VARIANT, 'RCS'),
   ...perEngine(OTHERS_VARIANT, 'BCS', 'VCS', 'VECS', 'VCS2'),
+  ...perEngine(counter(P_ALL), 'RCS', 'VCS'),
+  ...perEngine(counter(P_BDW_UP), 'BCS', 'VECS', 'VCS2'),
   ...perEngine(BCS_AND_VCS, 'BCS', 'VCS'),
   ...ONE_ENGINE,
 ];
