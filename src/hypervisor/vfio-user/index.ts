@@ -8,4 +8,4 @@
 export { VfioUserCounters } from './counters.js';
 export { FRAME_LIMIT, VfioGuestMemory } from './memory.js';
 export { RULES, type Rule } from './protocol.js';
-export { type VfioUserOptions, VfioUserServer } from './server.js';
+export { type VfioGuestPort, type VfioUserOptions, VfioUserServer } from './server.js';

@@ -11,8 +11,14 @@ import { check, errnoName, type Native } from '../native.js';
 import type { GuestPort, TrapSink } from '../port.js';
 import { type Source, WANT, type Waiter } from '../waiter.js';
 import { VfioUserCounters } from './counters.js';
+import type { VfioGuestMemory } from './memory.js';
 import type { Rule } from './protocol.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
+
+/** An attached guest whose memory can be observed: `memory.onTouch`. */
+export interface VfioGuestPort extends GuestPort {
+  readonly memory: VfioGuestMemory;
+}
 
 export interface VfioUserOptions {
   /** Where the socket is made; a stale one there is replaced. */
@@ -25,7 +31,7 @@ export interface VfioUserOptions {
   readonly native: Native;
   readonly waiter: Waiter;
   /** A client is attached: makes its device. @throws when it can't have one; the client is told and let go */
-  readonly makeGuest: (port: GuestPort) => TrapSink;
+  readonly makeGuest: (port: VfioGuestPort) => TrapSink;
   /** The client is gone. Its memory is still there during the call, and no longer after. */
   readonly onDetach: (reason: string) => void;
   /** Offer REGION_WRITE_MULTI. Default true. */
@@ -81,7 +87,7 @@ export class VfioUserServer implements Source, SessionHost {
   }
 
   /** The attached guest, or null. */
-  get guest(): GuestPort | null {
+  get guest(): VfioGuestPort | null {
     return this.#client;
   }
 
