@@ -40,6 +40,8 @@ export class AuxChannels {
   readonly #peerOf: (port: PortName) => AuxPeer | null;
   readonly #request = new Uint8Array(AUX.DATA_BYTES);
   readonly #reply = new Uint8Array(AUX.DATA_BYTES);
+  /** Bytes that were sent; an address-only I2C request has no length byte. */
+  #requestBytes = 0;
   #replyBytes = 0;
 
   constructor(host: DisplayHost, peerOf: (port: PortName) => AuxPeer | null) {
@@ -82,10 +84,8 @@ export class AuxChannels {
     for (let i = 0; i < limit; i++) {
       this.#request[i] = bank[(control >>> 2) + 1 + (i >> 2)]! >>> (24 - 8 * (i & 3));
     }
-    // an address-only I2C request has no length byte
     this.#requestBytes = limit;
   }
-  #requestBytes = 0;
 
   #send(control: number): void {
     const bank = this.#host.bank;

@@ -61,20 +61,23 @@ class GraphicsMemory {
     this.#frames = frames;
   }
 
-  /** Dword at a graphics address; zero where there is no memory. */
-  dword(address: number): number {
+  /**
+   * Finds the page of a graphics address.
+   * @returns dword index of the address within `words`, or -1 where there is no memory
+   */
+  locate(address: number): number {
     const page = Math.floor(address / PAGE_SIZE);
     if (page !== this.#page) {
       this.#page = page;
       const gfn = page < GGTT_PAGES ? this.#host.gfnOfGmadrPage(page) : -1;
       this.#at = gfn < 0 ? -1 : this.#frames.locate(gfn);
     }
-    return this.#at < 0 ? 0 : this.#frames.words[this.#at + ((address % PAGE_SIZE) >>> 2)]!;
+    return this.#at < 0 ? -1 : this.#at + ((address % PAGE_SIZE) >>> 2);
   }
 
-  /** Whether the page read last is there. */
-  get present(): boolean {
-    return this.#at >= 0;
+  /** Backing of the page located last. */
+  get words(): Uint32Array {
+    return this.#frames.words;
   }
 }
 
@@ -156,40 +159,6 @@ class Canvas {
     this.pixels = new Uint32Array(width * height).fill(OPAQUE_BLACK);
   }
 
-  paintPlane(plane: Plane, memory: GraphicsMemory, decode: Decoder): void {
-    const right = Math.min(plane.left + plane.width, this.width);
-    const bottom = Math.min(plane.top + plane.height, this.height);
-    for (let y = plane.top; y < bottom; y++) {
-      const row = plane.upsideDown ? plane.top + plane.height - 1 - y : y - plane.top;
-      this.#paintRow(plane, memory, decode, y, plane.sourceY + row, right);
-    }
-  }
-
-  #paintRow(plane: Plane, memory: GraphicsMemory, decode: Decoder, y: number, v: number, right: number): void {
-    const bytes = BYTES_PER_PIXEL[plane.format];
-    const yuv = isPackedYuv(plane.format);
-    const mask = bytes === 4 || yuv ? 0xffffffff : bytes === 2 ? 0xffff : 0xff;
-    // bytes from u on that lie one after another, so that the tile is worked out once for them
-    let run = 0;
-    let address = 0;
-    for (let i = 0; plane.left + i < right; i++) {
-      const u = (plane.sourceX + i) * bytes;
-      if (run < bytes) {
-        run = surfaceRun(plane.tiling, u);
-        address = plane.surface + surfaceOffset(plane.tiling, u, v, plane.pitch, bytes);
-      }
-      const dword = memory.dword(address);
-      if (memory.present) {
-        const second = (plane.sourceX + i) % 2 === 1;
-        const raw = yuv || bytes === 4 ? dword : (dword >>> (8 * (address % 4))) & mask;
-        const x = plane.upsideDown ? plane.left + plane.width - 1 - i : plane.left + i;
-        if (x < this.width) this.pixels[y * this.width + x] = decode(raw, second);
-      }
-      address += bytes;
-      run -= bytes;
-    }
-  }
-
   /** Premultiplied alpha over what is there. */
   blend(x: number, y: number, argb: number): void {
     const at = y * this.width + x;
@@ -216,6 +185,71 @@ class Canvas {
   }
 }
 
+/** Paints one plane on a canvas, in stretches that lie in one piece in memory. */
+class PlanePainter {
+  readonly #canvas: Canvas;
+  readonly #plane: Plane;
+  readonly #memory: GraphicsMemory;
+  readonly #decode: Decoder;
+  readonly #bytes: number;
+  /** The decoder wants the whole dword: a pixel of 32 bits, or a packed pair of which both pixels need all. */
+  readonly #whole: boolean;
+  readonly #mask: number;
+  /** First column that is not painted, and the way along a row. */
+  readonly #right: number;
+  readonly #step: 1 | -1;
+
+  constructor(canvas: Canvas, plane: Plane, memory: GraphicsMemory, decode: Decoder) {
+    this.#canvas = canvas;
+    this.#plane = plane;
+    this.#memory = memory;
+    this.#decode = decode;
+    this.#bytes = BYTES_PER_PIXEL[plane.format];
+    this.#whole = this.#bytes === 4 || isPackedYuv(plane.format);
+    this.#mask = this.#bytes === 2 ? 0xffff : 0xff;
+    this.#right = Math.min(plane.left + plane.width, canvas.width);
+    this.#step = plane.upsideDown ? -1 : 1;
+  }
+
+  paint(): void {
+    const { top, height, sourceY, upsideDown } = this.#plane;
+    const bottom = Math.min(top + height, this.#canvas.height);
+    for (let y = top; y < bottom; y++) this.#row(y, sourceY + (upsideDown ? top + height - 1 - y : y - top));
+  }
+
+  #row(y: number, v: number): void {
+    const { surface, tiling, pitch, sourceX, left, width, upsideDown } = this.#plane;
+    const bytes = this.#bytes;
+    // what of the source lies within the canvas: turned around, the right edge cuts off its beginning
+    const cut = left + width - this.#right;
+    const begin = sourceX + (upsideDown ? cut : 0);
+    const end = (begin + this.#right - left) * bytes;
+    let target = y * this.#canvas.width + (upsideDown ? this.#right - 1 : left);
+    for (let u = begin * bytes; u < end; ) {
+      const address = surface + surfaceOffset(tiling, u, v, pitch, bytes);
+      const length = Math.min(surfaceRun(tiling, u), PAGE_SIZE - (address % PAGE_SIZE), end - u);
+      const count = length / bytes;
+      const at = this.#memory.locate(address);
+      if (at >= 0) this.#stretch(at, address % 4, count, u / bytes, target);
+      target += count * this.#step;
+      u += length;
+    }
+  }
+
+  /** `count` pixels from byte `byte` of dword `at` on; `column` is the first one's place in the surface. */
+  #stretch(at: number, byte: number, count: number, column: number, target: number): void {
+    const words = this.#memory.words;
+    const pixels = this.#canvas.pixels;
+    const decode = this.#decode;
+    for (let i = 0; i < count; i++, byte += this.#bytes, target += this.#step) {
+      const dword = words[at + (byte >> 2)]!;
+      pixels[target] = this.#whole
+        ? decode(dword, ((column + i) & 1) !== 0)
+        : decode((dword >>> (8 * (byte & 3))) & this.#mask, false);
+    }
+  }
+}
+
 /** A position field: magnitude and a sign bit. */
 function signed(field: number): number {
   const magnitude = field & 0x7fff;
@@ -234,8 +268,9 @@ function paintCursor(host: DisplayHost, pipe: number, canvas: Canvas, memory: Gr
   const rows = (reduced & 0x80000000) !== 0 ? Math.min((reduced & 0xff) + 1, mode.size) : mode.size;
   for (let row = Math.max(0, -top); row < rows && top + row < canvas.height; row++) {
     for (let column = Math.max(0, -left); column < mode.size && left + column < canvas.width; column++) {
-      const pixel = memory.dword(base + (row * mode.size + column) * 4);
-      if (!memory.present) continue;
+      const at = memory.locate(base + (row * mode.size + column) * 4);
+      if (at < 0) continue;
+      const pixel = memory.words[at]!;
       if (mode.alpha) canvas.blend(left + column, top + row, pixel);
       else canvas.andXor(left + column, top + row, pixel);
     }
@@ -253,7 +288,8 @@ export function captureScreen(host: DisplayHost, frames: Frames, pipe: number): 
   const canvas = new Canvas(width, height);
   const memory = new GraphicsMemory(host, frames);
   if (plane !== null) {
-    canvas.paintPlane(plane, memory, decoderOf(plane.format, plane.bt709, paletteOf(host, pipe)));
+    const decode = decoderOf(plane.format, plane.bt709, paletteOf(host, pipe));
+    new PlanePainter(canvas, plane, memory, decode).paint();
   }
   paintCursor(host, pipe, canvas, memory);
   return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };

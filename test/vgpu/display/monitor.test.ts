@@ -11,21 +11,24 @@ const PLATFORMS = [
 ] as const;
 
 describe('the monitor that a guest finds', () => {
-  it.each(Object.keys(EDIDS) as (keyof typeof EDIDS)[])('its %s EDID has the header, checksum and mode it promises', (name) => {
-    const edid = EDIDS[name];
-    const [width, height] = name.split('x').map(Number);
-    expect(edid.length).toBe(128);
-    expect(edidIsValid(edid)).toBe(true);
-    expect([...edid.subarray(0, 8)]).toEqual([0, 255, 255, 255, 255, 255, 255, 0]);
-    const detailed = edid.subarray(54, 72);
-    expect(detailed[2]! | ((detailed[4]! >> 4) << 8)).toBe(width);
-    expect(detailed[5]! | ((detailed[7]! >> 4) << 8)).toBe(height);
-    const total = (low: number, high: number): number => detailed[low]! | ((detailed[high]! & 15) << 8);
-    const hTotal = width! + total(3, 4);
-    const vTotal = height! + total(6, 7);
-    const clock = (detailed[0]! | (detailed[1]! << 8)) * 10_000;
-    expect(clock / (hTotal * vTotal)).toBeCloseTo(60, 0);
-  });
+  it.each(Object.keys(EDIDS) as (keyof typeof EDIDS)[])(
+    'its %s EDID has the header, checksum and mode it promises',
+    (name) => {
+      const edid = EDIDS[name];
+      const [width, height] = name.split('x').map(Number);
+      expect(edid.length).toBe(128);
+      expect(edidIsValid(edid)).toBe(true);
+      expect([...edid.subarray(0, 8)]).toEqual([0, 255, 255, 255, 255, 255, 255, 0]);
+      const detailed = edid.subarray(54, 72);
+      expect(detailed[2]! | ((detailed[4]! >> 4) << 8)).toBe(width);
+      expect(detailed[5]! | ((detailed[7]! >> 4) << 8)).toBe(height);
+      const total = (low: number, high: number): number => detailed[low]! | ((detailed[high]! & 15) << 8);
+      const hTotal = width! + total(3, 4);
+      const vTotal = height! + total(6, 7);
+      const clock = (detailed[0]! | (detailed[1]! << 8)) * 10_000;
+      expect(clock / (hTotal * vTotal)).toBeCloseTo(60, 0);
+    },
+  );
 
   it('is 1920x1200 with reduced blanking when the vGPU type says so', () => {
     const edid = EDIDS['1920x1200'];
@@ -183,7 +186,8 @@ describe('link training', () => {
   ])('succeeds at rate %i on %i lanes, phase by phase, on those lanes only', (rate, lanes) => {
     const bench = new Bench();
     const { recovered, equalised } = new Driver(bench).trainLink('D', rate, lanes);
-    const status = (lane: number): number[] => [0, 2].map((first) => (first < lanes ? lane : 0) | (first + 1 < lanes ? lane << 4 : 0));
+    const status = (lane: number): number[] =>
+      [0, 2].map((first) => (first < lanes ? lane : 0) | (first + 1 < lanes ? lane << 4 : 0));
     expect(recovered.slice(0, 3)).toEqual([...status(1), 0]);
     expect(equalised.slice(0, 3)).toEqual([...status(7), 1]);
     expect(bench.display.linkTrained).toBe(true);

@@ -4,7 +4,7 @@ import { BDW, Bench, Driver, SKL } from './bench-guest.js';
 
 const VBLANK = 1;
 const FLIP_DONE = { SKL: 1 << 3, BDW: 1 << 4 } as const;
-/** 1344 x 806 pixels at 540000/... : 162 MHz x M / N. */
+/** 1344 x 806 pixels at 162 MHz x M / N. */
 const PERIOD = Math.round((1344 * 806 * 1e6) / ((162_000 * 0x335ba) / 0x80000));
 const VTOTAL = 806;
 const ACTIVE = 768;
