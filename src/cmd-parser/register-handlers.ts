@@ -1,5 +1,5 @@
 /** Commands that read or write registers: each register by the policy compiled for the engine. */
-import { ENGINES, MI_REGISTER_MASK, MI_USE_GGTT, RING } from '../hw/index.js';
+import { ENGINES, LRI_BYTE_DISABLES, MI_REGISTER_MASK, MI_USE_GGTT, RING } from '../hw/index.js';
 import {
   DISCARD_REGISTER,
   KIND,
@@ -36,10 +36,14 @@ function checkRegisterRead(s: ScanState, register: number): Next {
 export function loadRegisterImm(s: ScanState, at: number, length: number): Next {
   if (length < 3 || (length & 1) === 0) return s.refuse('length', `${length} dwords`);
   const end = at + length;
+  const partial = (s.words[at]! & LRI_BYTE_DISABLES) !== 0;
   for (let i = at + 1; i < end; i += 2) {
     const register = s.words[i]!;
     const policy = policyOf(s, register);
     if ((policy & REG_WRITE) !== 0) continue;
+    if (partial && policy !== 0) {
+      return s.refuseRegister('register-value', 'would keep some bytes of a value that was not judged', register);
+    }
     if ((policy & REG_PATCH) !== 0) {
       const write = s.input.onRegisterWrite;
       if (write === undefined) return s.refuseRegister('register-write', 'has no owner to ask', register);

@@ -17,6 +17,7 @@ import {
 } from '../hw/index.js';
 import { HANDLERS } from './handlers.js';
 import { compileRegisterPolicy } from './register-policy.js';
+import type { ScanCode } from './rules.js';
 import { BATCH_BUDGET_DWORDS, END_OF_BUFFER, LEVEL_RING, REFUSED, ScanState } from './scan-state.js';
 import { resetScanResult, type ScanInput, type ScanResult, type ShadowBatch } from './types.js';
 
@@ -87,7 +88,6 @@ function scanBuffer(s: ScanState, start: number, end: number, batch: ShadowBatch
   while (!ended) {
     if (at >= end) {
       if (batch === null) break;
-      s.at = at;
       end = extend(s, batch, end, at + 1);
       if (end < 0) return false;
       words = s.words;
@@ -145,13 +145,17 @@ function extend(s: ScanState, batch: ShadowBatch, end: number, need: number): nu
     const gmadr = batch.sourceGmadr + end * 4;
     const dwords = PAGE_DWORDS - ((gmadr & PAGE_MASK) >>> 2);
     if (s.copied + dwords > BATCH_BUDGET_DWORDS) {
-      s.refuse('batch-budget', `more than ${BATCH_BUDGET_DWORDS} dwords of privileged batches`, gmadr);
-      return -1;
+      return refuseCopy(s, batch, end, 'batch-budget', `more than ${BATCH_BUDGET_DWORDS} dwords of privileged batches`);
     }
     const from = gmadr < 0x100000000 && s.owns(gmadr, 0, dwords * 4) ? ggtt.locate(Math.floor(gmadr / 0x1000)) : -1;
     if (from < 0) {
-      s.refuse('batch-unmapped', `GMADR 0x${gmadr.toString(16)} is not mapped memory of the own ranges`, gmadr);
-      return -1;
+      return refuseCopy(
+        s,
+        batch,
+        end,
+        'batch-unmapped',
+        `GMADR 0x${gmadr.toString(16)} is not mapped memory of the own ranges`,
+      );
     }
     if (end + dwords > batch.words.length) {
       const grown = new Uint32Array(Math.max(PAGE_DWORDS, batch.words.length * 2, end + dwords));
@@ -165,6 +169,18 @@ function extend(s: ScanState, batch: ShadowBatch, end: number, need: number): nu
     end += dwords;
   }
   return end;
+}
+
+/** The command at fault is the last one that was read, or, where there is none, the one that started the batch. */
+function refuseCopy(s: ScanState, batch: ShadowBatch, end: number, code: ScanCode, detail: string): -1 {
+  const origin = batch.patchAt[0];
+  if (end === 0 && origin !== undefined) {
+    s.batch = origin.batch;
+    s.words = origin.batch < 0 ? s.input.words : s.result.batches[origin.batch]!.words;
+    s.at = origin.dword - 1;
+  }
+  s.refuse(code, detail, batch.sourceGmadr + end * 4);
+  return -1;
 }
 
 /** Whether every privileged batch ends: no jump leads back to a batch that is still being executed. */

@@ -42,14 +42,25 @@ describe('a privileged batch', () => {
   it('whose command crosses into a page that is not mapped is refused', () => {
     const body = new Array<number>(1022).fill(CMD.MI_NOOP);
     const result = scan(start(BATCH), { memory: { [BATCH]: [...body, CMD.MI_STORE_DATA_IMM | len(4), 0] } });
-    expect(result).toMatchObject({ code: 'batch-unmapped', gmadr: BATCH + 4096 });
+    expect(result).toMatchObject({
+      code: 'batch-unmapped',
+      gmadr: BATCH + 4096,
+      batch: 0,
+      command: 'MI_STORE_DATA_IMM',
+    });
   });
   it('that never ends is refused at the end of its memory', () => {
     expect(scan(start(BATCH), { memory: { [BATCH]: [CMD.MI_NOOP] } }).code).toBe('batch-unmapped');
   });
   it('outside the own ranges, or nowhere, is refused', () => {
     expect(scan(start(LOW_END), { memory: { [LOW_END]: [END] } }).code).toBe('batch-unmapped');
-    expect(scan(start(BATCH)).code).toBe('batch-unmapped');
+    expect(scan([CMD.MI_NOOP, ...start(BATCH)])).toMatchObject({
+      code: 'batch-unmapped',
+      command: 'MI_BATCH_BUFFER_START',
+      batch: -1,
+      dword: 1,
+      gmadr: BATCH,
+    });
     expect(scan(start(BATCH, 0, 1), { memory: { [BATCH]: [END] } }).code).toBe('address');
   });
   it('whose address has a register added to it is refused', () => {
@@ -149,6 +160,15 @@ describe('a second-level batch', () => {
       [BATCH + 8192]: [END],
     };
     expect(scan(start(BATCH), { memory }).code).toBe('batch-level');
+  });
+  it('is not taken for the first-level batch of the same address', () => {
+    const memory = {
+      [BATCH]: [...start(BATCH + 4096, SECOND), END],
+      [BATCH + 4096]: [...start(BATCH + 8192, SECOND), END],
+      [BATCH + 8192]: [END],
+    };
+    expect(scan(start(BATCH + 4096), { memory }).ok).toBe(true);
+    expect(scan([...start(BATCH + 4096), ...start(BATCH)], { memory }).code).toBe('batch-level');
   });
   it('stays second level where it chains', () => {
     const memory = {

@@ -74,6 +74,12 @@ describe('MI_LOAD_REGISTER_IMM', () => {
     expect([...result.words]).toEqual([...lri(0x229c, 0, 0x24d0, 0x7014)]);
     expect(scan(lri(0x229c, 1)).code).toBe('register-write');
   });
+  it('may leave bytes of a register alone, but not of one whose value is guarded', () => {
+    const partly = (register: number) =>
+      scan([CMD.MI_LOAD_REGISTER_IMM | 0x100 | len(3), register, 0], { onRegisterWrite: (_offset, value) => value });
+    expect(partly(0x7004).ok).toBe(true);
+    for (const register of [0x229c, 0x24d0, 0x2270, 0x4180]) expect(partly(register).code).toBe('register-value');
+  });
   it('may not set the time, which all guests share', () => {
     expect(scan(lri(0x2358, 0)).code).toBe('register-write');
     expect(scan(lri(0x23a8, 0)).code).toBe('register-write');

@@ -92,5 +92,8 @@ export const POST_SYNC = { NONE: 0, WRITE_IMMEDIATE: 1, WRITE_DEPTH_COUNT: 2, WR
 export const ATOMIC_INLINE_DATA = 1 << 18;
 export const ATOMIC_SIZE_SHIFT = 19;
 
+/** MI_LOAD_REGISTER_IMM dword 0: bytes of the register that keep their value. Source: PRM SKL Vol 2a. */
+export const LRI_BYTE_DISABLES = 0xf00;
+
 /** MI_LOAD_REGISTER_*: bits of a register dword that select the register; the others must be zero. */
 export const MI_REGISTER_MASK = 0x007ffffc;
