@@ -6,7 +6,7 @@ import { type Clock, VirtualClock, XengtError } from '../base/index.js';
 import { ModelGpu } from '../gpu/index.js';
 import { EDIDS, ENGINES, type Platform, REGISTER_ROWS, type VgpuType } from '../hw/index.js';
 import { compilePolicy, type Policy } from '../mmio/index.js';
-import { Arbiter, type Grant } from '../scheduler/index.js';
+import { Arbiter, type Grant, type HangLimits } from '../scheduler/index.js';
 import {
   Partition,
   type PartitionSlice,
@@ -24,6 +24,7 @@ export interface CoreOptions {
   readonly apertureBytes: number;
   /** Real time, for the accounts; left out where time is virtual. */
   readonly realTime?: Clock;
+  readonly hangLimits?: HangLimits;
   /** Test switch, see ArbiterOptions. */
   readonly skipGgttAudit?: boolean;
 }
@@ -89,6 +90,7 @@ export class MediatorCore {
       hostRanges: hostRanges(this.#partition.host),
       cmdAccess: commandAccess(this.#policy),
       skipGgttAudit: options.skipGgttAudit ?? false,
+      ...(options.hangLimits && { hangLimits: options.hangLimits }),
     });
   }
 

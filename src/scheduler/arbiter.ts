@@ -37,11 +37,16 @@ import type { Workload, WorkloadResult } from './workload.js';
 
 /** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
 const MAX_QUEUE = 64;
-/** How often a busy engine is looked at for progress, and after how long without any it counts as hung. */
-const PROGRESS_NS = NS_PER_S / 2;
-const HANG_NS = 6 * NS_PER_S;
-/** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
-const RUN_LIMIT_NS = 20 * NS_PER_S;
+/** When a workload is given up. */
+export interface HangLimits {
+  /** How often a busy engine is looked at for progress, ns. */
+  readonly checkNs: number;
+  /** After how long without progress the engine counts as hung, ns. */
+  readonly stuckNs: number;
+  /** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
+  readonly runNs: number;
+}
+const HANG_LIMITS: HangLimits = { checkNs: NS_PER_S / 2, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
 /** Events of an engine, relative to its shift. */
 const ENGINE_BITS = (1 << USER_INTERRUPT) | (1 << FLUSH_NOTIFY) | (1 << CONTEXT_SWITCH);
 
@@ -55,6 +60,7 @@ export interface ArbiterOptions {
   readonly hostRanges: readonly { readonly firstPage: number; readonly pages: number }[];
   /** Per register dword: bit 0 commands may touch it, bit 1 a command's write goes through its handler. */
   readonly cmdAccess: Uint8Array;
+  readonly hangLimits?: HangLimits;
   /** Test switch: lets a guest write any GGTT entry, to show that the isolation oracle notices. Never set otherwise. */
   readonly skipGgttAudit?: boolean;
 }
@@ -97,6 +103,7 @@ export class Arbiter {
   readonly #slots: (Slot | undefined)[] = [];
   readonly #clients = new Map<number, Client>();
   readonly #audit: boolean;
+  readonly #hang: HangLimits;
   readonly #scratchMfn: number;
   #interrupted = false;
   #serial = 0;
@@ -110,6 +117,7 @@ export class Arbiter {
     this.#clock = clock;
     this.#realTime = options.realTime;
     this.#audit = options.skipGgttAudit !== true;
+    this.#hang = options.hangLimits ?? HANG_LIMITS;
     this.#gm = new HostGm(gpu, options.hostRanges);
     this.#dispatcher = new Dispatcher(gpu.platform, this.#gm, options.cmdAccess);
     this.#registers = new RegisterSwitch(gpu, gpu.platform);
@@ -261,7 +269,7 @@ export class Arbiter {
     const now = this.#clock.now();
     for (const engine of this.#gpu.platform.engines) {
       const slot = this.#slots[engine]!;
-      if (slot.running && now >= slot.running.checked + PROGRESS_NS) this.#watch(engine, slot, now);
+      if (slot.running && now >= slot.running.checked + this.#hang.checkNs) this.#watch(engine, slot, now);
       while (!slot.running && this.#start(engine, slot)) happened = true;
     }
     if (this.#done.length > 0) {
@@ -280,7 +288,7 @@ export class Arbiter {
     if (this.#interrupted || this.#done.length > 0) return 0;
     let due = NEVER;
     for (const slot of this.#slots) {
-      if (slot?.running) due = Math.min(due, slot.running.checked + PROGRESS_NS);
+      if (slot?.running) due = Math.min(due, slot.running.checked + this.#hang.checkNs);
       else if (slot && this.#queued(slot.driver.engine)) return 0;
     }
     return due;
@@ -358,7 +366,11 @@ export class Arbiter {
     slot.running = null;
     this.#dispatcher.finish(running.client, running.prepared);
     this.#finished(running.client, running.workload, result, reason);
-    if (result === 'hung') running.client.queues[engine] = [];
+    if (result !== 'hung') return;
+    // What waits behind a hang goes with it, and the vGPU is told, or it would wait for answers that never come.
+    for (const workload of running.client.queue(engine).splice(0)) {
+      this.#finished(running.client, workload, 'dropped', 'the engine was reset after a hang');
+    }
   }
 
   #abort(engine: EngineId, slot: Slot): void {
@@ -377,9 +389,10 @@ export class Arbiter {
     running.lastHead = head;
     running.lastActhd = acthd;
     running.checked = now;
-    const stuck = now - running.progressed >= HANG_NS;
-    if (!stuck && now - running.started < RUN_LIMIT_NS) return;
-    const what = stuck ? `no progress for ${HANG_NS / NS_PER_S} s` : `still running after ${RUN_LIMIT_NS / NS_PER_S} s`;
+    const { stuckNs, runNs } = this.#hang;
+    const stuck = now - running.progressed >= stuckNs;
+    if (!stuck && now - running.started < runNs) return;
+    const what = stuck ? `no progress for ${stuckNs / NS_PER_S} s` : `still running after ${runNs / NS_PER_S} s`;
     slot.driver.reset();
     this.#end(engine, slot, 'hung', `${ENGINES[engine]!.name}: ${what} at ring head 0x${head.toString(16)}`);
     slot.owner = 0;

@@ -2,7 +2,7 @@
  * scheduler: who runs next, and the dispatcher that makes it run: context switch, submission, completion, hang detection,
  * reset, accounting. Its face is the arbiter; a vGPU reaches nothing shared but through it.
  */
-export { Arbiter, type ArbiterOptions } from './arbiter.js';
+export { Arbiter, type ArbiterOptions, type HangLimits } from './arbiter.js';
 export type { ClientParts, Grant } from './client.js';
 export { EngineLedger } from './ledger.js';
 export { type SchedulingPolicy, WeightedRoundRobin } from './policy.js';
