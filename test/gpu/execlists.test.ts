@@ -328,9 +328,9 @@ describe('reset', () => {
     expect(driver.gpu.read32(driver.base(RCS) + RING.MODE)).toBe(0);
   });
 
-  it('is not needed to stop a ring: it idles between two commands and goes on later', () => {
+  it('is not needed to stop a ring: it idles between two commands, and what is left takes its time later', () => {
     const driver = new Driver();
-    const context = new Context(driver, RCS, 1).emit(...BUSY_DRAW, CMD.MI_USER_INTERRUPT);
+    const context = new Context(driver, RCS, 1).emit(...BUSY_DRAW, ...BUSY_DRAW, CMD.MI_USER_INTERRUPT);
     driver.submit(RCS, context);
     driver.run(6_000);
     const mode = driver.base(RCS) + RING.MI_MODE;
@@ -340,7 +340,9 @@ describe('reset', () => {
     driver.run();
     expect(driver.events(RCS)).toEqual([[0x1, 0]]);
     driver.gpu.write32(mode, 0x0100_0000);
-    driver.run();
+    driver.run(7_000);
+    expect(driver.events(RCS)).toEqual([]);
+    driver.run(10_000);
     expect(driver.events(RCS)).toEqual([[0x18, context.id]]);
   });
 });
