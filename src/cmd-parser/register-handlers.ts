@@ -34,7 +34,7 @@ function checkRegisterRead(s: ScanState, register: number): Next {
 }
 
 export function loadRegisterImm(s: ScanState, at: number, length: number): Next {
-  if (length < 3 || (length & 1) === 0) return s.refuse('length', `${length} dwords`);
+  if ((length & 1) === 0) return s.refuse('length', `${length} dwords`);
   const end = at + length;
   const partial = (s.words[at]! & LRI_BYTE_DISABLES) !== 0;
   for (let i = at + 1; i < end; i += 2) {

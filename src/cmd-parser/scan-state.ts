@@ -95,7 +95,7 @@ export class ScanState {
 
   refuse(code: ScanCode, detail: string, gmadr = -1, register = -1): Next {
     const { result, at } = this;
-    const header = at < this.words.length ? this.words[at]! : 0;
+    const header = this.words[at] ?? 0;
     result.code = code;
     result.rule = ruleOf(code);
     result.command = commandRow(this.table, header)?.name ?? 'unknown';

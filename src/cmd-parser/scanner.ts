@@ -62,7 +62,12 @@ export class Scanner {
     s.words = input.words;
     s.level = LEVEL_RING;
     s.batch = -1;
-    if (!scanBuffer(s, input.start, Math.min(input.end, input.words.length), null)) return false;
+    s.at = input.start;
+    if (input.start < 0 || input.start > input.end || input.end > input.words.length) {
+      s.refuse('truncated', `dwords ${input.start} to ${input.end} are not all there`);
+      return false;
+    }
+    if (!scanBuffer(s, input.start, input.end, null)) return false;
     for (let i = 0; i < result.batches.length; i++) {
       const batch = result.batches[i]!;
       s.words = batch.words;

@@ -228,6 +228,17 @@ describe('headers', () => {
     expect(scan([CMD['3DPRIMITIVE'] | 5, 0, 0, 0, 0, 0, 0], { engine: 1 }).code).toBe('unknown-command');
     expect(scan([CMD.XY_COLOR_BLT | 5, 0, 0, 0, 0, 0, 0], { engine: RCS }).code).toBe('unknown-command');
   });
+  it('are looked at only within the range that will run', () => {
+    const dwords = [0xe0000000, CMD.MI_NOOP, CMD.MI_NOOP, 0xe0000000];
+    expect(scan(dwords, { start: 1, end: 3 })).toMatchObject({ ok: true, commands: 2, dwords: 2 });
+    for (const [start, end] of [
+      [0, 5],
+      [-1, 2],
+      [3, 2],
+    ] as const) {
+      expect(scan(dwords, { start, end }).code).toBe('truncated');
+    }
+  });
   it('that promise more dwords than there are are refused', () => {
     expect(scan([CMD.MI_NOOP, CMD.MI_STORE_DATA_IMM | len(4), 0, 0])).toMatchObject({ code: 'truncated', dword: 1 });
   });

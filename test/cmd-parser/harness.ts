@@ -44,6 +44,7 @@ export function commandAccess(): Uint8Array {
   ])
     open(offset);
   for (const offset of [0x7300, 0x7304, 0xb118, 0xe184, 0xe194, 0xe4f0]) open(offset);
+  open(0x120000);
   open(0x2350, 8);
   open(0xb020, 128);
   open(0xc800, 2040);
@@ -68,6 +69,8 @@ export interface Setup {
   memory?: Record<number, readonly number[]>;
   onRegisterWrite?: (offset: number, value: number) => number;
   root?: RootTranslator;
+  start?: number;
+  end?: number;
 }
 
 /** Guest memory behind its GGTT: the pages that `memory` touches, zero elsewhere on them. */
@@ -107,8 +110,8 @@ export function scan(dwords: readonly number[], setup: Setup = {}): Scanned {
     engine: setup.engine ?? RCS,
     trust: setup.trust ?? 'ring',
     words,
-    start: 0,
-    end: words.length,
+    start: setup.start ?? 0,
+    end: setup.end ?? words.length,
     ranges: { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END },
     ggtt: framesOf(setup.memory ?? {}),
     hwspPage: HWSP,

@@ -127,6 +127,7 @@ describe('PIPE_CONTROL', () => {
     expect(result.ok).toBe(true);
     expect([...result.words.subarray(1, 4)]).toEqual([GLOBAL | (1 << 14), HWSP + 0x110, 0]);
     expect(scan(pipe((1 << 21) | (1 << 14), 0xffc)).code).toBe('index');
+    expect(scan(pipe((1 << 21) | (1 << 14), 0x110, 1)).code).toBe('index');
   });
   it('may write a register that is open to commands, and no other', () => {
     expect(scan(pipe(1 << 23, 0xb118)).ok).toBe(true);

@@ -46,7 +46,10 @@ describe('MI_LOAD_REGISTER_IMM', () => {
     expect(scan(lri(0x22600, 0), { engine: VCS }).code).toBe('register-write');
   });
   it('reaches shared 3D state from the render engine only, memory object control from all', () => {
-    expect(scan(lri(0x7004, 0), { engine: BCS }).code).toBe('register-write');
+    expect(scan(lri(0x120000, 0)).ok).toBe(true);
+    for (const register of [0x7004, 0x4180, 0x4df4, 0x120000]) {
+      expect(scan(lri(register, 0), { engine: BCS }).code).toBe('register-write');
+    }
     for (const engine of [RCS, BCS, VCS, VECS] as const) expect(scan(lri(0xc800, 0), { engine }).ok).toBe(true);
   });
   it('has display masks and forcewake redirected to where hardware ignores them', () => {
@@ -132,6 +135,10 @@ describe('a page-table root that is loaded in the ring', () => {
     ]) {
       expect(scan(lri(...pairs), { root }).code).toBe('register-value');
     }
+  });
+  it('is not completed by what follows the command', () => {
+    const noop = CMD.MI_NOOP | 0x2270;
+    expect(scan([...lri(0x2274, 1), noop, 0x1000], { root }).code).toBe('register-value');
   });
   it('is refused when it has no shadow, or nobody can tell', () => {
     expect(scan(lri(0x2274, 99, 0x2270, 0), { root }).code).toBe('register-value');
