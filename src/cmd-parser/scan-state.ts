@@ -1,6 +1,6 @@
 /** The scan in progress: what handlers see of the buffer, the guest and the result, and the checks that they share. */
 import type { Frames } from '../base/index.js';
-import { type CommandTable, commandRow, ENGINES, entryDwords, RCS } from '../hw/index.js';
+import { type CommandTable, commandRow, ENGINES, RCS } from '../hw/index.js';
 import type { ScanCode } from './rules.js';
 import {
   type AddressRanges,
@@ -138,7 +138,3 @@ export class ScanState {
     return `batch 0x${this.result.batches[this.batch]!.sourceGmadr.toString(16)}`;
   }
 }
-
-/** Total dwords of the command at `at`, by its header alone. */
-export const dwordsOf = (table: CommandTable, header: number): number =>
-  entryDwords(table.entries[header >>> 16]!, header);

@@ -3,7 +3,7 @@
  * one load tells how long the command is, which handler it wants and which row it came from, without a branch on the
  * command type. 0 means that the command streamer of that engine does not know the header.
  */
-import { XengtError } from '../../base/errors.js';
+import { XengtError } from '../../base/index.js';
 import type { EngineId } from '../engines.js';
 import type { Platform } from '../platform.js';
 import { BLITTER_COMMANDS } from './blitter.js';
