@@ -46,7 +46,6 @@ export const CONF_ENABLE = 0x80000000;
 export const CONF_STATE = 0x40000000;
 
 /** TRANS_DDI_FUNC_CTL. */
-export const FUNC_ENABLE = 0x80000000;
 export const FUNC_PORT_SHIFT = 28;
 export const FUNC_MODE_SHIFT = 24;
 export const FUNC_MODE_DP_SST = 2;
@@ -197,22 +196,11 @@ export const BDW_LINK_KHZ: readonly number[] = [540_000, 270_000, 162_000];
 
 export const DPLL_CTRL1 = 0x6c058;
 export const DPLL_CTRL2 = 0x6c05c;
-export const DPLL_STATUS = 0x6c060;
-/** Enable register of each DPLL, and its lock bit in DPLL_STATUS. */
-export const DPLL_ENABLES: readonly (readonly [register: number, lock: number])[] = [
-  [0x46010, 1 << 0],
-  [0x46014, 1 << 8],
-  [0x46040, 1 << 16],
-  [0x46060, 1 << 24],
-];
 /** BDW: port clock select, 4 bytes a port. */
 export const PORT_CLK_SEL = 0x46100;
 /** BDW: the display clock PLL. */
 export const LCPLL_CTL = 0x130040;
-export const LCPLL_DISABLE = 0x80000000;
 export const LCPLL_LOCK = 0x40000000;
-export const LCPLL_SOURCE_FCLK = 1 << 21;
-export const LCPLL_SOURCE_FCLK_DONE = 1 << 19;
 
 /** Registers of port A; add PORT_STRIDE for each further port. */
 export const DDI = { BUF_CTL: 0x64000, AUX_CTL: 0x64010, TP_CTL: 0x64040, TP_STATUS: 0x64044 } as const;
@@ -241,8 +229,6 @@ export const DP_TP_PATTERN_1 = 0x000;
 export const DP_TP_PATTERN_IDLE = 0x200;
 export const DP_TP_ENABLE = 0x80000000;
 export const DP_TP_STATUS_IDLE_DONE = 1 << 25;
-/** Bits of DP_TP_STATUS that a write of one clears. */
-export const DP_TP_STATUS_W1C = 0x0d000000;
 export const DP_TP_STATUS_AUTOTRAIN_DONE = 1 << 12;
 
 /** GMBUS0..5. */
@@ -263,9 +249,6 @@ export const GMBUS_PINS: readonly { readonly platforms: number; readonly pins: R
     { platforms: P.CFL | P.CML, pins: { 1: 'B', 2: 'C', 3: 'D' } },
   ];
 
-export const GPIO_BASE = 0xc5010;
-export const GPIO_COUNT = 6;
-
 /** PCH hotplug: live bit in SDEISR, enable and status field in SHOTPLUG_CTL. Bits are the same on LPT, SPT and CNP. */
 export interface HotplugRow {
   readonly port: PortName;
@@ -276,20 +259,12 @@ export interface HotplugRow {
 }
 export const SDE_ISR = 0xc4000;
 export const SHOTPLUG_CTL = 0xc4030;
-export const SHOTPLUG_CTL2 = 0xc403c;
 export const HOTPLUG: readonly HotplugRow[] = [
   { port: 'B', live: 1 << 21, register: SHOTPLUG_CTL, enable: 1 << 4, statusShift: 0 },
   { port: 'C', live: 1 << 22, register: SHOTPLUG_CTL, enable: 1 << 12, statusShift: 8 },
   { port: 'D', live: 1 << 23, register: SHOTPLUG_CTL, enable: 1 << 20, statusShift: 16 },
 ];
 export const HOTPLUG_LONG = 2;
-/** Status fields of the hotplug control registers, cleared by writing one. */
-export const HOTPLUG_STATUS: Readonly<Record<number, number>> = {
-  802864: 0x03030303, // SHOTPLUG_CTL
-  802876: 0x00000003, // SHOTPLUG_CTL2
-  278576: 0x00000003, // DIGITAL_PORT_HOTPLUG_CNTRL
-};
-
 export const SFUSE_STRAP = 0xc2014;
 /** Which port a strap bit declares. */
 export const SFUSE_PORT: Readonly<Partial<Record<PortName, number>>> = { B: 4, C: 2, D: 1 };

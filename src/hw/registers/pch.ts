@@ -91,8 +91,8 @@ const FDI = [
 ] as const satisfies readonly RegisterRow[];
 
 const PORTS = [
-  // The forced hotplug detection is over at once: bit 16 never sticks.
-  { name: 'PCH_ADPA', offset: 0xe1100, writeMask: 0xfffeffff, platforms: P.HSW | P.BDW },
+  // The forced hotplug detection is over at once (bit 16 never sticks) and finds no analogue monitor (25:24, read-only).
+  { name: 'PCH_ADPA', offset: 0xe1100, writeMask: 0xfcfeffff, platforms: P.HSW | P.BDW },
   { name: 'PCH_LVDS', offset: 0xe1180 },
   { name: 'DP_BUFTRANS', offset: 0xe4f00, size: 40 },
   unnamed(0xe6500),

@@ -19,10 +19,10 @@ const PIPE = [
   { name: 'PIPE_FLIPCOUNT', offset: 0x44, flags: R.RO },
 ] as const satisfies readonly RegisterRow[];
 
-/** The pipe registers of the eDP transcoder. The virtual monitor is never on it: enable just shows as active. */
+/** The pipe registers of the eDP transcoder, which has no pipe of its own: its input is one of A to C. */
 const PIPE_EDP = [
   { name: 'PIPEDSL_EDP', offset: 0x7f000, flags: R.RO },
-  { name: 'PIPE_CONF_EDP', offset: 0x7f008, mirror: [0x80000000, 0x40000000] },
+  { name: 'PIPE_CONF_EDP', offset: 0x7f008, write: 'pipeConf' },
   { name: 'PIPESTAT_EDP', offset: 0x7f024 },
   { name: 'PIPE_FRMCOUNT_EDP', offset: 0x7f040, flags: R.RO },
   { name: 'PIPE_FLIPCOUNT_EDP', offset: 0x7f044, flags: R.RO },

@@ -18,7 +18,7 @@ const PORT = [
   // Bit 7: idle.
   { name: 'DDI_BUF_CTL', offset: 0x00, reset: 0x80, write: 'ddiBufCtl' },
   { name: 'DP_TP_CTL', offset: 0x40, write: 'dpTpCtl' },
-  // ACT sent, mode status and auto-training done are cleared by writing 1; the rest is the port's to say.
+  // Bits 27, 26 and 24 (ACT sent) are cleared by writing 1; the rest is the port's to say.
   { name: 'DP_TP_STATUS', offset: 0x44, writeMask: 0, w1c: 0x0d000000 },
 ] as const satisfies readonly RegisterRow[];
 

@@ -3,8 +3,7 @@
  * registers, at once.
  * Source: PRM SKL Vol 2c DDI_AUX_CTL/DDI_AUX_DATA; VESA DisplayPort 1.2 section 2.7 "AUX transaction syntax".
  */
-import { AUX, DDI, PCH_AUX_CTL_A, PORT_STRIDE, PORTS, type PortName } from '../../hw/display.js';
-import type { DisplayEventName } from '../../hw/index.js';
+import { AUX, DDI, type DisplayEventName, PCH_AUX_CTL_A, PORT_STRIDE, PORTS, type PortName } from '../../hw/index.js';
 import type { Ddc } from './ddc.js';
 import type { DisplayHost } from './port.js';
 import type { DpSink } from './sink.js';

@@ -7,6 +7,8 @@ import type { Frames } from '../../base/index.js';
 import { XengtError } from '../../base/index.js';
 import {
   DISPLAY_RESET,
+  type DisplayEventName,
+  edidIsValid,
   HOTPLUG,
   HOTPLUG_LONG,
   type HotplugRow,
@@ -15,9 +17,7 @@ import {
   SFUSE_FIXED,
   SFUSE_PORT,
   SFUSE_STRAP,
-} from '../../hw/display.js';
-import { edidIsValid } from '../../hw/edid.js';
-import type { DisplayEventName } from '../../hw/index.js';
+} from '../../hw/index.js';
 import { AuxChannels, type AuxPeer } from './aux-channel.js';
 import { Ddc, type DdcState } from './ddc.js';
 import { Gmbus, type GmbusState } from './gmbus.js';
@@ -125,13 +125,18 @@ export class Display {
     if (event !== undefined) this.host.raise(event);
   }
 
-  /** When `advance` is next needed; NEVER while no interrupt could come of it. Ask again after each event. */
+  /** When `advance` is next needed; NEVER while no interrupt could come of it. */
   nextDue(): number {
     return this.pipes.nextDue();
   }
 
   advance(now: number): void {
     this.pipes.advance(now);
+  }
+
+  /** The guest changed what interrupts it wants: vblanks may matter now, or no longer. */
+  interruptMasksChanged(): void {
+    this.pipes.rearm();
   }
 
   /** A new surface address on a plane of `pipe`. */

@@ -3,7 +3,7 @@
  * not answer is a NAK (SATOER), never a stall, which is what keeps drivers from their slow fallback.
  * Source: PRM SKL Vol 2c GMBUS0..GMBUS5 and Vol 12 "GMBUS Controller Programming Interface".
  */
-import { GMBUS, GMBUS_PINS, type PortName } from '../../hw/display.js';
+import { GMBUS, GMBUS_PINS, type PortName } from '../../hw/index.js';
 import type { Ddc } from './ddc.js';
 import type { DisplayHost } from './port.js';
 

@@ -1,6 +1,6 @@
 /**
  * What display registers do beyond storing: the behaviours that register rows name. A write handler stores into the bank
- * itself. Where a row's columns can say the same (mirrored, write-1-to-clear or read-only bits) the row may do without.
+ * itself. What columns can say (mirrored, write-1-to-clear, read-only bits) is in the rows and not here.
  * Sources of the bits: src/hw/display.ts.
  */
 import {
@@ -13,17 +13,10 @@ import {
   DP_TP_PATTERN_MASK,
   DP_TP_STATUS_AUTOTRAIN_DONE,
   DP_TP_STATUS_IDLE_DONE,
-  DP_TP_STATUS_W1C,
-  DPLL_ENABLES,
   FLIP_MESSAGES,
-  HOTPLUG_STATUS,
-  LCPLL_DISABLE,
-  LCPLL_LOCK,
-  LCPLL_SOURCE_FCLK,
-  LCPLL_SOURCE_FCLK_DONE,
   PIPE,
   PIPE_STRIDE,
-} from '../../hw/display.js';
+} from '../../hw/index.js';
 import type { Display } from './display.js';
 
 export type DisplayRead = (display: Display, offset: number) => number;
@@ -33,7 +26,6 @@ export interface DisplayHandler {
   readonly write?: DisplayWrite;
 }
 
-const PLL_ENABLE = 0x80000000;
 const PORT_E_TP_STATUS = 0x64444;
 const PORT_E_BUF_CTL = 0x64400;
 const TP_CTL_TO_STATUS = 4;
@@ -41,11 +33,6 @@ const PP_STATUS = 0xc7200;
 const PP_CONTROL_ON = 1;
 /** Panel on, sequencer on and idle. */
 const PP_STATUS_ON_IDLE = 0x80000008;
-const ADPA_HOTPLUG_TRIGGER = 1 << 16;
-const ADPA_MONITOR_MASK = 3 << 24;
-const MPHY_RESET_CTL = 1 << 13;
-const MPHY_RESET_STATUS = 1 << 12;
-const NOCLAIM = 0x80000000;
 const SCALER_CONTROL = 0x80;
 const SCALER_BINDING_MASK = 7 << 25;
 const FLIP_TYPE_MASK = 3;
@@ -81,12 +68,6 @@ const store: DisplayWrite = (display, offset, value) => {
   display.host.bank[offset >>> 2] = value;
 };
 const load: DisplayRead = (display, offset) => display.host.bank[offset >>> 2]!;
-const drop: DisplayWrite = () => {};
-
-const clearOnes: DisplayWrite = (display, offset, value) => {
-  const bank = display.host.bank;
-  bank[offset >>> 2] = bank[offset >>> 2]! & ~value;
-};
 
 const pipeOf = (offset: number): number => (offset >>> 12) & 3;
 
@@ -112,12 +93,6 @@ function surfaceWrite(primary: boolean): DisplayWrite {
 export const displayHandlers = {
   /** TRANSCONF / PIPECONF 0x70008 +0x1000 per pipe, 0x7f008. */
   pipeConf: { write: (display, offset, value) => display.pipes.configure(offset, value) },
-  /** PCH transcoders 0xf0008, 0xf1008: the state bit follows the enable bit. */
-  transConf: {
-    write: (display, offset, value) => {
-      display.host.bank[offset >>> 2] = (value & 0x80000000) !== 0 ? value | 0x40000000 : value & ~0x40000000;
-    },
-  },
   /** DDI_BUF_CTL 0x64000 +0x100 per port. */
   ddiBufCtl: {
     write: (display, offset, value) => {
@@ -142,10 +117,6 @@ export const displayHandlers = {
       else if (pattern === DP_TP_PATTERN_1) bank[status] = bank[status]! & ~DP_TP_STATUS_IDLE_DONE;
     },
   },
-  /** DP_TP_STATUS 0x64044 +0x100 per port. */
-  dpTpStatus: { write: (display, offset, value) => clearOnes(display, offset, value & DP_TP_STATUS_W1C) },
-  /** FDI_RX_IIR 0xf0014 +0x1000 per pipe. */
-  fdiRxIir: { write: clearOnes },
   /** Scalers of Gen9 (PS_CTRL, PS_WIN_POS, PS_WIN_SZ): a scaler bound to a plane is not offered. */
   pfWrite: {
     write: (display, offset, value) => {
@@ -195,10 +166,6 @@ export const displayHandlers = {
       store(display, offset, lines);
     },
   },
-  /** PCH_ADPA 0xe1100: forced detection finds no analogue monitor. */
-  adpa: {
-    write: (display, offset, value) => store(display, offset, value & ~(ADPA_HOTPLUG_TRIGGER | ADPA_MONITOR_MASK)),
-  },
   /** PCH_PP_CONTROL 0xc7204. */
   ppControl: {
     write: (display, offset, value) => {
@@ -206,49 +173,12 @@ export const displayHandlers = {
       store(display, PP_STATUS, (value & PP_CONTROL_ON) !== 0 ? PP_STATUS_ON_IDLE : 0);
     },
   },
-  /** SOUTH_CHICKEN2 0xc2004. */
-  southChicken2: {
-    write: (display, offset, value) => {
-      const status = (value & MPHY_RESET_CTL) !== 0 ? MPHY_RESET_STATUS : 0;
-      store(display, offset, (value & ~MPHY_RESET_STATUS) | status);
-    },
-  },
-  /** EDP_PSR_IMR and IIR 0x64834, 0x64838: there is no panel self refresh. */
-  psrImrIir: { write: (display, offset) => store(display, offset, 0) },
-  /** FPGA_DBG 0x42300: no access is unclaimed. */
-  fpgaDbg: { write: (display, offset, value) => store(display, offset, value & ~NOCLAIM) },
   /** PIPEDSL 0x70000 +0x1000 per pipe. */
-  pipeDsl: { read: (display, offset) => display.pipes.scanline(pipeOf(offset)), write: drop },
+  pipeDsl: { read: (display, offset) => display.pipes.scanline(pipeOf(offset)) },
   /** PIPE_FRMCOUNT 0x70040 +0x1000 per pipe. */
-  frameCount: { read: (display, offset) => display.pipes.frameCount(pipeOf(offset)), write: drop },
-  /** SHOTPLUG_CTL 0xc4030, SHOTPLUG_CTL2 0xc403c, DIGITAL_PORT_HOTPLUG_CNTRL 0x44030. */
-  hotplugCtl: {
-    write: (display, offset, value) => {
-      const status = HOTPLUG_STATUS[offset] ?? 0;
-      store(display, offset, (value & ~status) | (load(display, offset) & status & ~value));
-    },
-  },
+  frameCount: { read: (display, offset) => display.pipes.frameCount(pipeOf(offset)) },
   /** SDEISR 0xc4000: the live state of the hotplug lines. */
-  sdeIsr: { read: load, write: drop },
-  /** DPLL_STATUS 0x6c060 (Gen9): each PLL that is enabled is locked. */
-  dpllStatus: {
-    read: (display) => {
-      let status = 0;
-      for (const [register, lock] of DPLL_ENABLES) {
-        if ((display.host.bank[register >>> 2]! & PLL_ENABLE) !== 0) status |= lock;
-      }
-      return status;
-    },
-    write: drop,
-  },
-  /** LCPLL_CTL 0x130040 (BDW): lock and clock source follow the request. */
-  lcpll: {
-    write: (display, offset, value) => {
-      const lock = (value & LCPLL_DISABLE) !== 0 ? 0 : LCPLL_LOCK;
-      const source = (value & LCPLL_SOURCE_FCLK) !== 0 ? LCPLL_SOURCE_FCLK_DONE : 0;
-      store(display, offset, (value & ~(LCPLL_LOCK | LCPLL_SOURCE_FCLK_DONE)) | lock | source);
-    },
-  },
+  sdeIsr: { read: load },
 } as const satisfies Record<string, DisplayHandler>;
 
 export type DisplayHandlerName = keyof typeof displayHandlers;

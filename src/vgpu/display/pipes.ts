@@ -9,22 +9,20 @@ import { NEVER } from '../../base/index.js';
 import {
   CONF_ENABLE,
   CONF_STATE,
+  DISPLAY_EVENTS,
+  type DisplayEventName,
   EDP_INPUT_PIPE,
+  INTERRUPT_GROUPS,
+  IRQ_IER,
+  IRQ_IMR,
   PIPE,
   PIPE_COUNT,
   PIPE_STRIDE,
   PLANE_ASYNC_FLIP,
+  type Platform,
   TRANS,
   TRANSCODER_EDP,
   TRANSCODERS,
-} from '../../hw/display.js';
-import {
-  DISPLAY_EVENTS,
-  type DisplayEventName,
-  INTERRUPT_GROUPS,
-  IRQ_IER,
-  IRQ_IMR,
-  type Platform,
 } from '../../hw/index.js';
 import type { DisplayHost } from './port.js';
 import { type PipeTiming, timingOf } from './timing.js';
@@ -117,6 +115,7 @@ export class Pipes {
     const enabled = (value & CONF_ENABLE) !== 0;
     this.#host.bank[offset >>> 2] = enabled ? value | CONF_STATE : value & ~CONF_STATE;
     for (let pipe = 0; pipe < PIPE_COUNT; pipe++) this.#reroute(pipe);
+    this.rearm();
   }
 
   /** Pipe that is shown: the first one that runs; -1 when all are off. */
@@ -170,6 +169,7 @@ export class Pipes {
     const at = clock.elapsed(this.#host.now()) + 1;
     if (primary) clock.primaryAt = at;
     else clock.spriteAt = at;
+    this.rearm();
   }
 
   /** True when the plane's control register asks for flips without waiting for a vblank. */
@@ -178,9 +178,20 @@ export class Pipes {
     return (this.#host.bank[control >>> 2]! & PLANE_ASYNC_FLIP) !== 0;
   }
 
-  /** When `advance` has something to do; ask again after each event, as a register write may have unmasked a vblank. */
+  /** When `advance` has something to do. */
   nextDue(): number {
     let due = NEVER;
+    for (const clock of this.#clocks) {
+      if (clock.armed && clock.timing !== null) due = Math.min(due, clock.dueAt(clock.seen + 1));
+    }
+    return due;
+  }
+
+  /**
+   * Finds out anew for which pipes somebody waits: after a flip, after a pipe was switched, and after interrupt masks
+   * changed. Until then a pipe's vblanks cost nothing.
+   */
+  rearm(): void {
     const now = this.#host.now();
     for (let pipe = 0; pipe < PIPE_COUNT; pipe++) {
       const clock = this.#clocks[pipe]!;
@@ -195,11 +206,7 @@ export class Pipes {
         (open & this.#vblank) !== 0 ||
         (clock.primaryAt !== NO_FLIP && (open & this.#primaryDone) !== 0) ||
         (clock.spriteAt !== NO_FLIP && (open & this.#spriteDone) !== 0);
-      if (!clock.armed) continue;
-      const at = clock.dueAt(clock.seen + 1);
-      if (at < due) due = at;
     }
-    return due;
   }
 
   /** Delivers the vblanks and flips that are due at `now`. Vblanks that were missed together are one interrupt. */
@@ -218,6 +225,7 @@ export class Pipes {
         this.#host.raise('SPRITE_FLIP_DONE', pipe);
       }
     }
+    this.rearm();
   }
 
   save(): PipeState[] {

@@ -1,5 +1,5 @@
 /** Pixels of the plane formats, decoded to RGBA as a little-endian dword (red in the low byte), always opaque. */
-import type { PixelFormat } from '../../hw/display.js';
+import type { PixelFormat } from '../../hw/index.js';
 
 /**
  * @param raw the pixel, as many bits as the format has; of a packed YUV format the dword that holds two pixels

@@ -19,10 +19,16 @@ import {
   PLANE_FORMATS,
   PLANE_TILING_SHIFT,
   strideUnit,
+  surfaceOffset,
+  surfaceRun,
+  TILE_LINEAR,
+  TILE_X,
+  TILE_Y,
+  TILE_YF,
+  type Tiling,
   TRANS,
   TRANSCODERS,
-} from '../../hw/display.js';
-import { surfaceOffset, surfaceRun, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../hw/tiling.js';
+} from '../../hw/index.js';
 import { type Decoder, decoderOf, isPackedYuv, OPAQUE_BLACK, rgba } from './pixels.js';
 import type { DisplayHost } from './port.js';
 

@@ -12,12 +12,12 @@ import {
   FUNC_MODE_SHIFT,
   FUNC_PORT_SHIFT,
   GEN9_LINK_KHZ,
+  type Platform,
   PORT_CLK_SEL,
   TRANS,
   TRANSCODER_EDP,
   TRANSCODERS,
-} from '../../hw/display.js';
-import type { Platform } from '../../hw/index.js';
+} from '../../hw/index.js';
 
 const FALLBACK_HZ = 60;
 /** A guest may program any clock; frames outside these rates are taken as 60 Hz, so that no timer runs wild. */

@@ -1,12 +1,32 @@
-/** A bench for the virtual display: a host that logs interrupts, memory behind a GGTT, and a driver that reads like prose. */
+/**
+ * A bench for the virtual display: the registers of a real vGPU, a host that logs interrupts, memory behind a GGTT, and a
+ * driver that reads like prose.
+ */
 import { type Frames, NS_PER_MS, PAGE_DWORDS, VirtualClock } from '../../../src/base/index.js';
-import { DDI, PIPE, PIPE_STRIDE, PORT_STRIDE } from '../../../src/hw/display.js';
-import { EDIDS } from '../../../src/hw/edid.js';
-import { type DisplayEventName, type Platform, platformByName } from '../../../src/hw/index.js';
+import {
+  DDI,
+  type DisplayEventName,
+  EDIDS,
+  PIPE_STRIDE,
+  type Platform,
+  PORT_STRIDE,
+  platformByName,
+  READ_BEHAVIOURS,
+  REGISTER_ROWS,
+  WRITE_BEHAVIOURS,
+} from '../../../src/hw/index.js';
+import {
+  compilePolicy,
+  type MmioContext,
+  type Policy,
+  type ReadHandler,
+  RegisterFile,
+  STANDARD_HANDLERS,
+  type WriteHandler,
+} from '../../../src/mmio/index.js';
 import {
   Display,
   type DisplayHandler,
-  type DisplayHandlerName,
   type DisplayHost,
   type DisplayOptions,
   displayHandlers,
@@ -16,43 +36,41 @@ export const SKL: Platform = platformByName('SKL')!;
 export const BDW: Platform = platformByName('BDW')!;
 export const CFL: Platform = platformByName('CFL')!;
 
-const each = (base: number, stride: number, count: number): number[] =>
-  Array.from({ length: count }, (_, i) => base + i * stride);
-const span = (base: number, bytes: number): number[] => each(base, 4, bytes / 4);
+/** IMR and IER as the vGPU has them: stored, and the display is told. */
+const interruptMask: WriteHandler<Bench> = (bench, offset, value, mask) => {
+  bench.regs.store(offset, value, mask);
+  bench.display.interruptMasksChanged();
+};
 
-/** Which register has which behaviour, as the register rows say. */
-const ROUTES: readonly (readonly [DisplayHandlerName, readonly number[]])[] = [
-  ['pipeConf', [0x70008, 0x71008, 0x72008, 0x7f008]],
-  ['transConf', [0xf0008, 0xf1008]],
-  ['ddiBufCtl', each(DDI.BUF_CTL, PORT_STRIDE, 5)],
-  ['dpTpCtl', each(DDI.TP_CTL, PORT_STRIDE, 5)],
-  ['dpTpStatus', each(DDI.TP_STATUS, PORT_STRIDE, 5)],
-  ['auxCtl', each(DDI.AUX_CTL, PORT_STRIDE, 4).flatMap((ctl) => span(ctl, 24))],
-  ['auxCtl', each(0xe4110, PORT_STRIDE, 3).flatMap((ctl) => span(ctl, 24))],
-  ['gmbus', span(0xc5100, 0x28)],
-  ['gpio', span(0xc5010, 24)],
-  ['fdiRxIir', each(0xf0014, PIPE_STRIDE, 3)],
-  ['pfWrite', [0x68170, 0x68174, 0x68180, 0x68270, 0x68274, 0x68280]],
-  ['priSurf', each(PIPE.PLANE_SURF, PIPE_STRIDE, 3)],
-  ['sprSurf', each(PIPE.SPRITE_SURF, PIPE_STRIDE, 3)],
-  ['curBase', each(PIPE.CUR_BASE, PIPE_STRIDE, 3)],
-  ['flipMessage', [0x50080, 0x50088, 0x5008c, 0x50090, 0x50098, 0x5009c]],
-  ['pipeDsl', each(PIPE.DSL, PIPE_STRIDE, 3)],
-  ['frameCount', each(PIPE.FRAME_COUNT, PIPE_STRIDE, 3)],
-  ['hotplugCtl', [0xc4030, 0xc403c, 0x44030]],
-  ['sdeIsr', [0xc4000]],
-  ['adpa', [0xe1100]],
-  ['ppControl', [0xc7204]],
-  ['southChicken2', [0xc2004]],
-  ['psrImrIir', [0x64834, 0x64838]],
-  ['fpgaDbg', [0x42300]],
-  ['dpllStatus', [0x6c060]],
-  ['lcpll', [0x130040]],
-];
+/** Behaviours of the vGPU's other parts; a display test that gets to one is not about the display. */
+const foreign = (name: string) => (): never => {
+  throw new Error(`no display register: ${name}`);
+};
 
-const HANDLERS = new Map<number, DisplayHandler>(
-  ROUTES.flatMap(([name, offsets]) => offsets.map((offset) => [offset, displayHandlers[name]] as const)),
-);
+/** Every behaviour that rows name: the display's and the register file's own are the real ones. */
+function handlers(): { read: Record<string, ReadHandler<Bench>>; write: Record<string, WriteHandler<Bench>> } {
+  const read: Record<string, ReadHandler<Bench>> = {};
+  const write: Record<string, WriteHandler<Bench>> = {};
+  for (const name of Object.keys(READ_BEHAVIOURS)) read[name] = foreign(name);
+  for (const name of Object.keys(WRITE_BEHAVIOURS)) write[name] = foreign(name);
+  for (const [name, handler] of Object.entries<DisplayHandler>(displayHandlers)) {
+    const { read: onRead, write: onWrite } = handler;
+    if (onRead) read[name] = (bench, offset) => onRead(bench.display, offset);
+    if (onWrite) write[name] = (bench, offset, value) => onWrite(bench.display, offset, value);
+  }
+  Object.assign(read, STANDARD_HANDLERS.read);
+  Object.assign(write, STANDARD_HANDLERS.write, { irqImr: interruptMask, irqIer: interruptMask });
+  return { read, write };
+}
+
+const policies = new Map<number, Policy<Bench>>();
+
+/** The register map of a platform, compiled as for a vGPU. */
+function policyOf(platform: Platform): Policy<Bench> {
+  const policy = policies.get(platform.bit) ?? compilePolicy(platform, REGISTER_ROWS, handlers());
+  policies.set(platform.bit, policy);
+  return policy;
+}
 
 /** Guest RAM of `pages` frames, and the vGPU's GGTT that maps graphics pages to them. */
 export class GuestRam implements Frames {
@@ -67,18 +85,23 @@ export class GuestRam implements Frames {
   }
 }
 
-export class Bench {
+export class Bench implements MmioContext {
   readonly clock = new VirtualClock();
-  readonly bank = new Uint32Array(0x200000 / 4);
+  readonly regs: RegisterFile<Bench>;
+  readonly bank: Uint32Array;
   readonly ram = new GuestRam(2048);
   /** Interrupts that were raised, with their pipe, in order; `at` is when. */
   readonly raised: { event: DisplayEventName; pipe: number; at: number }[] = [];
+  /** Rules by which accesses were refused, in order. */
+  readonly refusals: string[] = [];
   readonly platform: Platform;
   readonly host: DisplayHost;
   readonly display: Display;
 
   constructor(platform: Platform = SKL, options: Partial<DisplayOptions> = {}) {
     this.platform = platform;
+    this.regs = new RegisterFile<Bench>(policyOf(platform), this);
+    this.bank = this.regs.bank;
     this.host = {
       platform,
       bank: this.bank,
@@ -90,15 +113,28 @@ export class Bench {
   }
 
   read(offset: number): number {
-    const handler = HANDLERS.get(offset)?.read;
-    return handler === undefined ? this.bank[offset >>> 2]! : handler(this.display, offset);
+    return this.regs.read(offset, 4);
   }
 
   write(offset: number, value: number): void {
-    const handler = HANDLERS.get(offset)?.write;
-    if (handler === undefined) this.bank[offset >>> 2] = value;
-    else handler(this.display, offset, value >>> 0);
+    this.regs.write(offset, 4, value);
   }
+
+  /** As after a reset of the device: the registers first, then what the display puts into them. */
+  reset(): void {
+    this.regs.reset('device');
+    this.display.initRegisters();
+  }
+
+  refuse(rule: string): void {
+    this.refusals.push(rule);
+  }
+
+  failsafe(reason: string): void {
+    throw new Error(`the guest lost its vGPU: ${reason}`);
+  }
+
+  tlbInvalidate(): void {}
 
   events(): string[] {
     return this.raised.map(({ event }) => event);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { XengtError } from '../../../src/base/index.js';
-import { EDIDS, edidIsValid, TIMING_1920X1200 } from '../../../src/hw/edid.js';
+import { EDIDS, edidIsValid, TIMING_1920X1200 } from '../../../src/hw/index.js';
 import { BDW, Bench, CFL, Driver, SKL } from './bench-guest.js';
 
 const PORT = { SKL: 'D', BDW: 'B', CFL: 'D' } as const;
@@ -243,6 +243,23 @@ describe('hotplug', () => {
     bench.display.setMonitor(false);
     expect(bench.events()).toEqual(['HOTPLUG_D', 'HOTPLUG_D']);
     expect(bench.read(0xc4000)).toBe(0);
+  });
+
+  it('of a port stays pending while the guest clears another port’s', () => {
+    const bench = new Bench(SKL, { monitor: false });
+    bench.write(0xc4030, (1 << 20) | (1 << 4));
+    bench.display.setMonitor(true);
+    bench.bank[0xc4030 >>> 2] = bench.bank[0xc4030 >>> 2]! | 2;
+    bench.write(0xc4030, (1 << 20) | (1 << 4) | 3);
+    expect(bench.read(0xc4030)).toBe((2 << 16) | (1 << 20) | (1 << 4));
+    // status never appears because it is written
+    bench.write(0xc4030, 0x03030303);
+    expect(bench.read(0xc4030)).toBe(0);
+    for (const register of [0xc403c, 0x44030]) {
+      bench.bank[register >>> 2] = 3;
+      bench.write(register, 0x11);
+      expect(bench.read(register)).toBe(0x12);
+    }
   });
 
   it('is silent for a guest that does not, and when nothing changes', () => {

@@ -90,11 +90,41 @@ describe('vblanks', () => {
   it('that a busy mediator missed together are one interrupt', () => {
     const { bench, driver } = lit();
     driver.enablePipeInterrupts(VBLANK);
-    bench.display.nextDue();
     bench.clock.set(5 * PERIOD + 7);
     bench.display.advance(bench.clock.now());
     expect(bench.events()).toEqual(['PIPE_VBLANK']);
     expect(bench.display.nextDue()).toBe(6 * PERIOD);
+  });
+
+  it('come the same however often the mediator asks when the next is due', () => {
+    const run = (asks: boolean): unknown => {
+      const { bench, driver } = lit();
+      const ask = (): void => {
+        if (asks) bench.display.nextDue();
+      };
+      const step = (ms: number): void => {
+        ask();
+        bench.clock.set(bench.clock.now() + ms * NS_PER_MS);
+        ask();
+        bench.display.advance(bench.clock.now());
+        ask();
+      };
+      step(40);
+      driver.enablePipeInterrupts(VBLANK | FLIP_DONE.SKL);
+      step(5);
+      bench.write(0x7019c, 0x1000);
+      step(30);
+      driver.maskPipeInterrupts();
+      step(50);
+      driver.enablePipeInterrupts(VBLANK);
+      step(20);
+      return { raised: bench.raised, state: bench.display.save(), due: bench.display.nextDue() };
+    };
+    const silent = run(false);
+    expect(run(true)).toEqual(silent);
+    expect(silent).toMatchObject({
+      raised: [{ event: 'PIPE_VBLANK' }, { event: 'PRIMARY_FLIP_DONE' }, { event: 'PIPE_VBLANK' }],
+    });
   });
 
   it('of pipe C are pipe C’s', () => {
@@ -234,7 +264,6 @@ describe('a snapshot', () => {
     driver.enablePipeInterrupts(VBLANK | FLIP_DONE.SKL);
     bench.pass(40);
     bench.write(0x7019c, 0x1000);
-    bench.display.nextDue();
     const state = structuredClone(bench.display.save());
     const due = bench.display.nextDue() - bench.clock.now();
 
@@ -255,8 +284,7 @@ describe('a snapshot', () => {
     const { bench, driver } = lit();
     driver.enablePipeInterrupts(VBLANK);
     bench.display.setMonitor(false);
-    bench.bank.fill(0);
-    bench.display.initRegisters();
+    bench.reset();
     expect(bench.display.mode()).toBeNull();
     expect(bench.display.nextDue()).toBe(NEVER);
     expect(bench.read(0xc4000)).toBe(0);
@@ -271,23 +299,66 @@ describe('small registers', () => {
     expect(bench.read(0xc7200)).toBe(0x80000008);
     bench.write(0xc7204, 0);
     expect(bench.read(0xc7200)).toBe(0);
+    bench.write(0x46014, 0x80000000);
+    expect(bench.read(0x6c060)).toBe(0x101);
+  });
+
+  it('of Broadwell’s display clock show lock and source as asked', () => {
+    const bench = new Bench(BDW);
+    expect(bench.read(0x130040)).toBe(0x40000000);
+    bench.write(0x130040, 1 << 21);
+    expect(bench.read(0x130040)).toBe(0x40000000 | (1 << 21) | (1 << 19));
+    bench.write(0x130040, 0x80000000);
+    expect(bench.read(0x130040)).toBe(0x80000000);
+  });
+
+  it('end the reset of the analogue link’s PHY when the guest ends it', () => {
+    const bench = new Bench(BDW);
+    bench.write(0xc2004, 1 << 12);
+    expect(bench.read(0xc2004)).toBe((1 << 12) | (1 << 13));
+    bench.write(0xc2004, 0);
+    expect(bench.read(0xc2004)).toBe(0);
+    // the status is not the guest's to write
     bench.write(0xc2004, 1 << 13);
-    expect(bench.read(0xc2004)).toBe((1 << 13) | (1 << 12));
-    bench.write(0xe1100, 1 << 16);
-    expect(bench.read(0xe1100)).toBe(0);
-    bench.write(0x64838, 0xffffffff);
-    expect(bench.read(0x64838)).toBe(0);
-    bench.write(0x42300, 0x80000001);
-    expect(bench.read(0x42300)).toBe(1);
+    expect(bench.read(0xc2004)).toBe(0);
+  });
+
+  it('find no analogue monitor, however the guest looks for one', () => {
+    const bench = new Bench(BDW);
+    bench.write(0xe1100, 0x00f50000);
+    expect(bench.read(0xe1100)).toBe(0x00f40000);
+    bench.write(0xe1100, 0x83000000);
+    expect(bench.read(0xe1100)).toBe(0x80000000);
+  });
+
+  it('show PCH transcoders on once they are enabled', () => {
+    const bench = new Bench();
     bench.write(0xf0008, 0x80000000);
     expect(bench.read(0xf0008)).toBe(0xc0000000);
+    bench.write(0xf0008, 0x40000000);
+    expect(bench.read(0xf0008)).toBe(0);
+  });
+
+  it('clear the status that the guest acknowledges, and no other', () => {
+    const bench = new Bench();
     bench.bank[0xf0014 >>> 2] = 0x300;
     bench.write(0xf0014, 0x100);
     expect(bench.read(0xf0014)).toBe(0x200);
-    bench.write(0x130040, 1 << 21);
-    expect(bench.read(0x130040)).toBe(0x40000000 | (1 << 21) | (1 << 19));
-    bench.write(0x46014, 0x80000000);
-    expect(bench.read(0x6c060)).toBe(0x101);
+    bench.bank[0x42300 >>> 2] = 0x80000000;
+    bench.write(0x42300, 0x80000001);
+    expect(bench.read(0x42300)).toBe(1);
+    bench.bank[0x64344 >>> 2] = 0x0f001000;
+    bench.write(0x64344, 0x01000000);
+    expect(bench.read(0x64344)).toBe(0x0e001000);
+    bench.write(0x64344, 0xffffffff);
+    expect(bench.read(0x64344)).toBe(0x02001000);
+  });
+
+  it('have nothing pending from a panel that refreshes itself', () => {
+    const bench = new Bench();
+    bench.write(0x64834, 0xffffffff);
+    bench.write(0x64838, 0xffffffff);
+    expect([bench.read(0x64834), bench.read(0x64838)]).toEqual([0, 0]);
   });
 
   it('keep a pipe scaler and drop one that is bound to a plane', () => {

@@ -30,6 +30,9 @@ const SCANLINE = 0x70000;
 const TP_STATUS = 0x64144;
 /** Clock registers outside the display: the recording begins when the driver has switched them already. */
 const NOT_OURS = new Set([0x46000, 0x46010, 0x45008]);
+/** The recorded model had no lock bit here; the driver looks for it in DPLL_STATUS. */
+const LCPLL2_CTL = 0x46014;
+const PLL_ENABLE = 0x80000000;
 const GMBUS_STATUS = 0xc5108;
 
 /** The AUX requests that the driver sends, by header, and what came back. */
@@ -62,6 +65,7 @@ describe('i915 6.12, replayed', () => {
     }
     let mask = 0xffffffff;
     if (offset === TP_STATUS) mask = 1 << 25;
+    else if (offset === LCPLL2_CTL) mask = PLL_ENABLE;
     else if (offset >= AUX_DATA && offset <= AUX_DATA_LAST) {
       // the reply's first byte says whether it was acknowledged; the rest is the monitor's
       mask = offset === AUX_DATA ? 0xff000000 : 0;

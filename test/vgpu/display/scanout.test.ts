@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../src/base/index.js';
-import { surfaceOffset, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../../src/hw/tiling.js';
+import { surfaceOffset, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../../src/hw/index.js';
 import { BDW, Bench, Driver, SKL } from './bench-guest.js';
 
 const BASE_PAGE = 0x400;
