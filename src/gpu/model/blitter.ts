@@ -3,7 +3,7 @@
  * never holds the host for long. A row passes through a buffer: what overlaps within a row is read before it is written.
  */
 import { PAGE_SIZE } from '../../base/index.js';
-import { surfaceOffset, surfaceRun, TILE_LINEAR, type Tiling } from '../../hw/tiling.js';
+import { surfaceOffset, surfaceRun, TILE_LINEAR, type Tiling } from '../../hw/index.js';
 import type { Device } from './device.js';
 import { GMADR_SPAN, type Mmu } from './mmu.js';
 

@@ -1,5 +1,5 @@
 /** The blitter's commands, decoded into fills and copies. Source: PRM SKL Vol 2a "XY_*_BLT", Vol 10 "Copy Engine". */
-import { TILE_BYTES, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../../hw/tiling.js';
+import { TILE_BYTES, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../../hw/index.js';
 import type { Rectangle, Surface } from '../blitter.js';
 import type { Engine } from '../engine.js';
 import type { Executor } from './types.js';
