@@ -17,7 +17,7 @@ export class ScriptedGuest {
     /** Writes one GGTT entry as the guest would. */
     readonly writeGgtt: (page: number, lo: number, hi: number) => void,
     /** First page of the guest's high graphics memory. */
-    readonly ggttBase: number,
+    public ggttBase: number,
   ) {
     this.memory = new SparseMemory(frameBase);
     this.memory.map(0, 0x1000);
