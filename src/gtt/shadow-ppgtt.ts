@@ -72,6 +72,8 @@ export class ShadowPpgtt {
   /** Sync passes, and shadow entries that they rewrote. */
   syncs = 0;
   entriesUpdated = 0;
+  /** Refused entries by rule: present ones that name no memory of the guest. They lead to scratch. */
+  readonly refused = { 'ppgtt-no-memory': 0 };
 
   readonly #guest: GuestMemory;
   readonly #strategy: TrackingStrategy;
@@ -326,8 +328,12 @@ export class ShadowPpgtt {
 
   #setPage(table: ShadowTable, index: number, gfn: number, attributes: number): void {
     const mfn = gfn < 0 ? -1 : this.#guest.mfnOf(gfn);
-    if (mfn < 0) this.#tables.setScratch(table, index);
-    else table.set(index, (frameLo(mfn) | attributes) >>> 0, frameHi(mfn));
+    if (mfn < 0) {
+      if (gfn >= 0) this.refused['ppgtt-no-memory']++;
+      this.#tables.setScratch(table, index);
+    } else {
+      table.set(index, (frameLo(mfn) | attributes) >>> 0, frameHi(mfn));
+    }
   }
 
   /** An entry of an upper table. What it newly leads to is complete before the device can see it; the old goes after. */
@@ -353,7 +359,10 @@ export class ShadowPpgtt {
   /** The shadow of the table that an entry points to, in step with the guest; null when that is not RAM. */
   #below(table: ShadowTable, lo: number, hi: number): ShadowTable | null {
     const gfn = frameOf(lo, hi);
-    if (this.#guest.mfnOf(gfn) < 0) return null;
+    if (this.#guest.mfnOf(gfn) < 0) {
+      this.refused['ppgtt-no-memory']++;
+      return null;
+    }
     const small = table.level === LEVEL.PD && this.#allow64K && (lo & PDE_IPS) !== 0;
     const child = this.#tables.acquire(gfn, small ? KIND.PT64K : CHILD_KIND[table.kind]!);
     if (child.pass === this.#pass) return child;

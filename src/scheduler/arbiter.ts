@@ -2,7 +2,7 @@
  * The arbiter: the one face through which vGPUs reach what they share. Calls carry plain values; each is checked against
  * the arbiter's own record of what the caller owns. Answers come back as events, delivered by service().
  */
-import { type Clock, NEVER, NS_PER_S, reasonOf, XengtError } from '../base/index.js';
+import { type Clock, NEVER, NS_PER_S, PAGE_SHIFT, reasonOf, XengtError } from '../base/index.js';
 import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
 import {
   CONTEXT_SWITCH,
@@ -47,6 +47,8 @@ export interface HangLimits {
   readonly runNs: number;
 }
 const HANG_LIMITS: HangLimits = { checkNs: NS_PER_S / 2, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
+/** Low half of a fence; the rest of it and of the high half are first and last page, tiling and pitch. */
+const FENCE_VALID = 1;
 /** Events of an engine, relative to its shift. */
 const ENGINE_BITS = (1 << USER_INTERRUPT) | (1 << FLUSH_NOTIFY) | (1 << CONTEXT_SWITCH);
 
@@ -198,9 +200,9 @@ export class Arbiter {
   // ---- what a vGPU may ask for
 
   /**
-   * A complete guest GGTT entry. Foreign pages are refused; an own page gets the machine frame of the guest frame that the
-   * entry names, or scratch where the guest has no memory.
-   * @returns false when refused
+   * A complete guest GGTT entry. A foreign page is left as it is; an own page gets the machine frame of the guest frame that
+   * the entry names, or scratch where it names none.
+   * @returns false when refused: a foreign page, or a present entry where the guest has no memory
    */
   writeGgtt(vgpu: number, page: number, lo: number, hi: number): boolean {
     const client = this.#clients.get(vgpu);
@@ -211,16 +213,22 @@ export class Arbiter {
     const mfn = (lo & PTE_PRESENT) !== 0 ? client.parts.memory.mfnOf(frameOf(lo, hi)) : -1;
     if (mfn < 0) this.#writeScratch(page);
     else this.#gpu.writeGgtt(page, (frameLo(mfn) | (lo & PTE_ATTRIBUTES)) >>> 0, frameHi(mfn));
-    return true;
+    return mfn >= 0 || (lo & PTE_PRESENT) === 0;
   }
 
-  /** A virtual fence, 0 to count - 1, as its two register halves. */
+  /**
+   * A virtual fence, 0 to count - 1, as its two register halves. A fence changes how every access of the CPU to its range is
+   * done, whoever makes it.
+   * @returns false when refused: another's fence, or a range that is not the vGPU's own; the device's fence is then off
+   */
   writeFence(vgpu: number, fence: number, lo: number, hi: number): boolean {
-    const grant = this.#clients.get(vgpu)?.parts.grant;
+    const client = this.#clients.get(vgpu);
+    const grant = client?.parts.grant;
     if (!grant || fence < 0 || fence >= grant.fenceCount) return false;
     const offset = 0x100000 + 8 * (grant.fenceStart + fence);
     // Invalid while it changes: low half (with the valid bit) last.
     this.#gpu.write32(offset, 0);
+    if ((lo & FENCE_VALID) !== 0 && !client.ownsPages(lo >>> PAGE_SHIFT, hi >>> PAGE_SHIFT)) return false;
     this.#gpu.write32(offset + 4, hi);
     this.#gpu.write32(offset, lo);
     return true;

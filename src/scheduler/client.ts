@@ -66,6 +66,13 @@ export class Client {
     return high >= 0 && high < this.#highPages ? this.#lowPages + high : -1;
   }
 
+  /** Pages `first` to `last` lie in one range of the vGPU's own. */
+  ownsPages(first: number, last: number): boolean {
+    const from = this.slot(first);
+    const to = this.slot(last);
+    return from >= 0 && to >= from && to - from === last - first;
+  }
+
   note(slot: number, lo: number, hi: number): void {
     this.#gfns[slot] = (lo & PTE_PRESENT) !== 0 ? frameOf(lo, hi) : -1;
   }

@@ -40,6 +40,8 @@ export interface Prepared {
   readonly descriptor: number;
   readonly batches: readonly HostBuffer[];
   readonly root: PpgttRoot;
+  /** Which hold on the root this workload has. */
+  readonly hold: number;
 }
 
 /** What the guest's register state says, checked. */
@@ -76,7 +78,7 @@ export class Dispatcher {
     const { ppgtt } = client.parts;
     const root = ppgtt.create(workload.levels, context.pdps);
     ppgtt.sync(root);
-    ppgtt.hold(root);
+    const hold = ppgtt.hold(root);
 
     const batches: HostBuffer[] = [];
     try {
@@ -112,10 +114,10 @@ export class Dispatcher {
       const addressing = workload.levels === 4 ? DESC.ADDRESSING_64 : DESC.ADDRESSING_32;
       const flags =
         DESC.VALID | DESC.FORCE_RESTORE | DESC.LLC_COHERENT | DESC.PRIVILEGE | (addressing << DESC.ADDRESSING_SHIFT);
-      return { descriptor: (image.gmadr | flags) >>> 0, batches, root };
+      return { descriptor: (image.gmadr | flags) >>> 0, batches, root, hold };
     } catch (error) {
       for (const batch of batches) this.gm.free(batch);
-      ppgtt.drop(root);
+      ppgtt.drop(root, hold);
       throw error;
     }
   }
@@ -123,7 +125,7 @@ export class Dispatcher {
   /** The workload is off the device: gives back what it needed there. */
   finish(client: Client, prepared: Prepared): void {
     for (const batch of prepared.batches) this.gm.free(batch);
-    client.parts.ppgtt.drop(prepared.root);
+    client.parts.ppgtt.drop(prepared.root, prepared.hold);
   }
 
   /** Brings the engine's state back into the guest's context image, with the head where the guest's ring now is. */
@@ -164,6 +166,9 @@ export class Dispatcher {
     const value = (index: number): number => words[at + index]!;
     const ringStart = value(CTX.RING_START);
     const ringBytes = (value(CTX.RING_CTL) & RING_CTL_SIZE) + PAGE_SIZE;
+    if ((value(CTX.RING_CTL) & RING_VALID) === 0) {
+      throw new XengtError('XENGT_E_CONTEXT', `${where}: the ring is not enabled`);
+    }
     if ((ringStart & 0xfff) !== 0) {
       throw new XengtError('XENGT_E_CONTEXT', `${where}: ring start 0x${ringStart.toString(16)} is not page aligned`);
     }

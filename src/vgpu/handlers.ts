@@ -23,8 +23,6 @@ const PPGTT_ENABLE = 1 << 9;
 /** GFX_MODE bit 0: a privileged mode that no guest may switch on. Source: public GVT-g handlers.c, ring mode. */
 const MODE_FORBIDDEN = 1 << 0;
 const FENCE_BASE = 0x100000;
-const MI_MODE_STOP_RING = 1 << 8;
-const MI_MODE_IDLE = 1 << 9;
 
 /** A register's behaviour as it is written here: whole dwords. */
 interface Behaviour {
@@ -38,19 +36,16 @@ function masked(old: number, value: number): number {
   return (old & ~mask & 0xffff) | (value & mask & 0xffff);
 }
 
+/** IMR or IER: what is pending may now reach the guest, and vblanks may matter that did not. */
+function interruptMask(vgpu: Vgpu, offset: number, value: number): void {
+  vgpu.bank[offset >>> 2] = value;
+  vgpu.irq.changed();
+  vgpu.display.interruptMasksChanged();
+}
+
 const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
-  irqImr: {
-    write(vgpu, offset, value) {
-      vgpu.bank[offset >>> 2] = value;
-      vgpu.irq.changed();
-    },
-  },
-  irqIer: {
-    write(vgpu, offset, value) {
-      vgpu.bank[offset >>> 2] = value;
-      vgpu.irq.changed();
-    },
-  },
+  irqImr: { write: interruptMask },
+  irqIer: { write: interruptMask },
   irqIir: {
     write(vgpu, offset, value) {
       vgpu.irq.acknowledge(offset >>> 2, value);
@@ -91,16 +86,9 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       vgpu.bank[offset >>> 2] = masked(vgpu.bank[offset >>> 2]!, value);
     },
   },
-  miMode: {
-    write(vgpu, offset, value) {
-      const next = masked(vgpu.bank[offset >>> 2]!, value) & ~MI_MODE_IDLE;
-      // A stopped engine says that it is idle; the driver polls for it before it resets the engine.
-      vgpu.bank[offset >>> 2] = (next & MI_MODE_STOP_RING) !== 0 ? next | MI_MODE_IDLE : next;
-    },
-  },
   hwsPgaWrite: {
     write(vgpu, offset, value) {
-      if (!vgpu.setHwsp(engineAt(offset), value >>> 0)) {
+      if ((value & 0xfff) !== 0 || !vgpu.setHwsp(engineAt(offset), value >>> 0)) {
         vgpu.refuse('hws-pga-range');
         return;
       }
@@ -149,7 +137,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
 };
 
 /** Registers whose written ones mean "clear": bytes that an access does not cover must stay zero. */
-const ONES_CLEAR = new Set(['irqIir', 'dpTpStatus', 'fdiRxIir', 'hotplugCtl']);
+const ONES_CLEAR = new Set(['irqIir']);
 const WHOLE = 0xffffffff;
 
 /** Behaviours take whole dwords; what a narrow access does not cover keeps its value. */

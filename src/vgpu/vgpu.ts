@@ -13,6 +13,7 @@ import { Aperture } from './aperture.js';
 import { Display } from './display/index.js';
 import { ExeclistPort } from './execlist.js';
 import { VirtualInterrupts } from './interrupts.js';
+import { OpRegion } from './opregion.js';
 import { PciConfig } from './pci-config.js';
 import { Pvinfo } from './pvinfo.js';
 
@@ -40,6 +41,10 @@ const BAR0_BYTES = 0x1000000;
 /** A guest's page tables for 2 GiB of mappings take 4 MiB; this bounds what a hostile one can make the mediator hold. */
 const MAX_SHADOW_PAGES = 16384;
 
+/** 64 KiB pages of per-process tables, on for all engines or for none. Source: public i915 intel_gt_regs.h. */
+const GAMW_ECO = 0x4080;
+const GAMW_ECO_64K = 0xf;
+
 export class Vgpu implements TrapSink, ArbiterEvents {
   readonly platform: Platform;
   readonly grant: Grant;
@@ -61,8 +66,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   readonly #options: VgpuOptions;
   readonly #ports: (ExeclistPort | undefined)[] = [];
   readonly #aperture: Aperture;
+  readonly #opregion: OpRegion;
   #guest: GuestPort | null = null;
   #ppgtt: ShadowPpgtt | null = null;
+  /** Refused page-table entries of guests that are gone. */
+  #refusedEntries = 0;
   #failsafe: string | null = null;
 
   constructor(options: VgpuOptions) {
@@ -80,10 +88,17 @@ export class Vgpu implements TrapSink, ArbiterEvents {
         ],
         totalEntries: platform.ggttEntries,
       },
-      { setEntry: (page, lo, hi) => void options.arbiter.writeGgtt(grant.vgpu, page, lo, hi) },
+      { setEntry: (page, lo, hi) => this.#setGgttEntry(page, lo, hi) },
     );
     this.irq = new VirtualInterrupts(this.bank, platform, (asserted) => this.#deliver(asserted));
-    this.pci = new PciConfig({ platform, apertureBytes: options.gpu.apertureBytes });
+    this.#opregion = new OpRegion(platform);
+    this.pci = new PciConfig(
+      { platform, apertureBytes: options.gpu.apertureBytes },
+      {
+        onAsls: (gpa) => void this.#opregion.place(this.memory, gpa),
+        onSwsci: () => this.#opregion.serveSwsci(this.memory),
+      },
+    );
     this.pvinfo = new Pvinfo(this);
     // A DisplayPort monitor answers on AUX only: answering on the DDC pins too would show an HDMI monitor on the same port.
     this.display = new Display(this, { monitor: options.monitor, edid: options.edid, ddc: false });
@@ -103,6 +118,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   get state(): 'waiting' | 'attached' | 'failsafe' {
     if (this.#failsafe !== null) return 'failsafe';
     return this.#guest ? 'attached' : 'waiting';
+  }
+
+  /** Any engine has a submission of this vGPU. */
+  get busy(): boolean {
+    return this.#ports.some((port) => port !== undefined && !port.idle);
   }
 
   get reason(): string | null {
@@ -135,6 +155,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.#options.arbiter.detach(this.id);
     this.#options.gpu.detachMemory(this.id);
     this.#guest = null;
+    this.#refusedEntries += this.#refusedNow();
     this.#ppgtt = null;
     this.#failsafe = null;
     this.#initialise();
@@ -145,11 +166,13 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     const { arbiter } = this.#options;
     arbiter.reset(this.id, this.platform.engines);
     this.ggtt.invalidateAll();
-    this.#ppgtt?.destroyAll();
+    // A reset out of D3 is part of a resume: the guest does not announce its address spaces again.
+    if (!this.pci.d3Entered) this.#ppgtt?.destroyAll();
     for (let i = 0; i < this.grant.fenceCount; i++) arbiter.writeFence(this.id, i, 0, 0);
     for (const engine of this.platform.engines) arbiter.setHwsp(this.id, engine, 0);
     this.#failsafe = null;
     this.pci.reset();
+    this.#opregion.reset();
     this.#initialise();
   }
 
@@ -186,9 +209,19 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.refusals.set(rule, (this.refusals.get(rule) ?? 0) + 1);
   }
 
+  #refusedNow(): number {
+    return this.#ppgtt?.refused['ppgtt-no-memory'] ?? 0;
+  }
+
   /** Refused guest actions by rule, of all parts. */
   allRefusals(): Record<string, number> {
-    const all: Record<string, number> = { ...Object.fromEntries(this.refusals), ...this.ggtt.refused, ...this.pci.refused };
+    const all: Record<string, number> = {
+      ...Object.fromEntries(this.refusals),
+      ...this.ggtt.refused,
+      ...this.pci.refused,
+      ...this.#opregion.refused,
+      'ppgtt-no-memory': this.#refusedEntries + this.#refusedNow(),
+    };
     for (const rule of Object.keys(all)) if (all[rule] === 0) delete all[rule];
     return all;
   }
@@ -269,7 +302,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   #readAperture(offset: number, bytes: number): number {
-    if (!this.#inAperture(offset, bytes)) return 0;
+    if (!this.#decodesAperture(offset, bytes)) return 0;
     if (bytes === 8) {
       this.readHi = this.#aperture.read32(offset + 4);
       return this.#aperture.read32(offset);
@@ -280,7 +313,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   #writeAperture(offset: number, bytes: number, lo: number, hi: number): void {
-    if (!this.#inAperture(offset, bytes)) return;
+    if (!this.#decodesAperture(offset, bytes)) return;
     if (bytes >= 4) {
       this.#aperture.write32(offset, lo, -1);
       if (bytes === 8) this.#aperture.write32(offset + 4, hi, -1);
@@ -290,12 +323,21 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.#aperture.write32(offset & ~3, lo << shift, (bytes === 2 ? 0xffff : 0xff) << shift);
   }
 
-  /** The whole access is aligned and inside the own slice of the aperture. */
-  #inAperture(offset: number, bytes: number): boolean {
+  /** 1, 2, 4 or 8 bytes, aligned, all of them in the own slice of the aperture. */
+  #decodesAperture(offset: number, bytes: number): boolean {
     const { lowStart, lowBytes } = this.grant;
-    if (offset % bytes === 0 && offset >= lowStart && offset + bytes <= lowStart + lowBytes) return true;
+    const width = bytes === 4 || bytes === 8 || bytes === 1 || bytes === 2;
+    if (!width || offset % bytes !== 0) {
+      this.refuse('aperture-access');
+      return false;
+    }
+    if (offset >= lowStart && offset + bytes <= lowStart + lowBytes) return true;
     this.refuse('aperture-range');
     return false;
+  }
+
+  #setGgttEntry(page: number, lo: number, hi: number): void {
+    if (!this.#options.arbiter.writeGgtt(this.id, page, lo, hi)) this.refuse('ggtt-no-memory');
   }
 
   // ---- what registers reach
@@ -325,12 +367,16 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   submit(workload: Omit<Parameters<Arbiter['submit']>[0], 'vgpu'>): void {
+    this.pci.d3Entered = false;
+    if (this.#ppgtt) this.#ppgtt.allow64K = (this.bank[GAMW_ECO >>> 2]! & GAMW_ECO_64K) !== 0;
     this.#options.arbiter.submit({ ...workload, vgpu: this.id });
   }
 
   fenceChanged(fence: number): void {
     const at = (0x100000 >>> 2) + 2 * fence;
-    this.#options.arbiter.writeFence(this.id, fence, this.bank[at]!, this.bank[at + 1]!);
+    if (!this.#options.arbiter.writeFence(this.id, fence, this.bank[at]!, this.bank[at + 1]!)) {
+      this.refuse('fence-address');
+    }
     this.#aperture.fencesChanged();
   }
 
@@ -342,7 +388,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   deviceRegister(engine: EngineId, offset: number): number {
-    return this.#options.arbiter.readRegister(this.id, engine, offset) ?? this.bank[offset >>> 2]!;
+    // Some state registers lie outside of the engines' blocks; those are the guest's own copies.
+    const device = engine < 0 ? null : this.#options.arbiter.readRegister(this.id, engine, offset);
+    return device ?? this.bank[offset >>> 2]!;
   }
 
   /** Shadow page tables hold nothing between submissions that an invalidation could miss. */
