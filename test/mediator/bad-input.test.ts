@@ -391,8 +391,7 @@ const SUBMISSIONS: readonly BadInput[] = [
   {
     name: 'a submission while two wait',
     act: (driver) => {
-      const contexts = [0, 1, 2].map((slot) => driver.guest.context(slot, [0, 0]));
-      contexts.forEach(({ lrca }, slot) => driver.writeElsp(RCS, [lrca + DESCRIPTOR_FLAGS, slot]));
+      for (const slot of [0, 1, 2]) driver.submit(RCS, slot, [0, 0]);
     },
     refused: 'elsp-queue-full',
   },
