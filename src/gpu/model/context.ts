@@ -131,34 +131,41 @@ export class ContextImage {
 
   /** Goes through the register loads of the image: on restore image to register, on save register to image. */
   #walk(restore: boolean): void {
-    const page = this.lrca + PAGE_SIZE;
-    this.#loads(page, CTX.CONTEXT_CONTROL - 2, restore, true);
-    this.#loads(page, CTX.CTX_TIMESTAMP - 2, restore, true);
+    // All of it lies in one page, which is found once: a dword-by-dword walk would be most of what a submission costs.
+    const at = this.#mmu.locate(this.lrca + PAGE_SIZE, true, !restore);
+    if (at < 0) return;
+    const { words } = this.#device.memory;
+    this.#loads(words, at, CTX.CONTEXT_CONTROL - 2, restore, true);
+    this.#loads(words, at, CTX.CTX_TIMESTAMP - 2, restore, true);
     const control = this.#device.registers.get(this.#base + RING.CONTEXT_CONTROL);
     if (restore) this.#restoreInhibit = (control & CTX_RESTORE_INHIBIT) !== 0;
     if (restore && this.#restoreInhibit) return;
     // The engine's own state: more loads with padding in between, up to the first thing that is neither.
     for (let dword = CTX_DWORDS; dword < PAGE_WORDS; ) {
-      const header = this.#mmu.read32(page + dword * 4, true);
+      const header = words[at + dword]!;
       if (header === 0) dword++;
-      else if ((header & LRI_MASK) === LRI) dword += this.#loads(page, dword, restore, false);
+      else if ((header & LRI_MASK) === LRI) dword += this.#loads(words, at, dword, restore, false);
       else break;
     }
   }
 
-  /** One list of register loads, its header at `dword`. @returns dwords it takes */
-  #loads(page: number, dword: number, restore: boolean, ring: boolean): number {
-    const header = this.#mmu.read32(page + dword * 4, true);
+  /**
+   * One list of register loads, its header at `dword` of the page at `page`. Registers are plain storage here: nothing that
+   * is set can move the page.
+   * @returns dwords it takes
+   */
+  #loads(words: Uint32Array, page: number, dword: number, restore: boolean, ring: boolean): number {
+    const header = words[page + dword]!;
     if ((header & LRI_MASK) !== LRI) return 1;
     const pairs = ((header & 0xff) + 1) >>> 1;
     for (let i = 0; i < pairs; i++) {
       const at = dword + 1 + i * 2;
       if (at + 1 >= PAGE_WORDS) break;
-      const register = this.#mmu.read32(page + at * 4, true) & 0x7ffffc;
+      const register = words[page + at]! & 0x7ffffc;
       const relative = register - this.#base;
       if (!(ring ? (restore ? RING_STATE : RING_SAVED).has(relative) : isEngineState(relative))) continue;
-      if (restore) this.#device.registers.set(register, this.#mmu.read32(page + at * 4 + 4, true));
-      else this.#mmu.write32(page + at * 4 + 4, true, this.#device.registers.get(register));
+      if (restore) this.#device.registers.set(register, words[page + at + 1]!);
+      else words[page + at + 1] = this.#device.registers.get(register);
     }
     return 1 + pairs * 2;
   }

@@ -83,7 +83,8 @@ export class Mmu {
   translate(gma: number, global: boolean, write: boolean): number {
     const tlb = global ? this.#global : this.#process;
     const page = Math.floor(gma / PAGE_SIZE);
-    const slot = page & TLB_MASK;
+    // Drivers like round addresses: without the upper bits they would all share a slot.
+    const slot = (page ^ (page >>> 9)) & TLB_MASK;
     if (tlb.page[slot] === page && tlb.stamp[slot] === tlb.current && (!write || tlb.writable[slot] === 1))
       return tlb.mfn[slot]!;
     return this.#miss(tlb, slot, page, global, write);
