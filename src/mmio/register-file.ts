@@ -17,6 +17,8 @@ export class RegisterFile<C extends Pick<MmioContext, 'refuse'>> implements Regi
   /** High half of the last 8-byte read. */
   readHi = 0;
   readonly #ctx: C;
+  /** The bank as bytes. */
+  readonly #bytes: Uint8Array;
   readonly #unknown = new UnknownRegisters();
 
   /** @param bank where the registers live, when they are to be shared with somebody who reads them without asking */
@@ -25,6 +27,7 @@ export class RegisterFile<C extends Pick<MmioContext, 'refuse'>> implements Regi
     this.bank = bank;
     this.policy = policy;
     this.#ctx = ctx;
+    this.#bytes = new Uint8Array(bank.buffer, bank.byteOffset, bank.byteLength);
     this.reset('device');
   }
 
@@ -44,6 +47,28 @@ export class RegisterFile<C extends Pick<MmioContext, 'refuse'>> implements Regi
     } else {
       this.#writeOdd(offset, bytes, lo >>> 0, hi >>> 0);
     }
+  }
+
+  /** Reads what is stored, past rows and handlers: registers as memory. What is no access is answered as read() does. */
+  peek(offset: number, bytes: number): number {
+    if (this.#fault(offset, bytes) !== '') return this.#readOdd(offset, bytes);
+    const low = Math.min(bytes, 4);
+    let lo = 0;
+    for (let i = 0; i < low; i++) lo |= this.#bytes[offset + i]! << (8 * i);
+    this.readHi = 0;
+    for (let i = 4; i < bytes; i++) this.readHi |= this.#bytes[offset + i]! << (8 * (i - 4));
+    this.readHi >>>= 0;
+    return lo >>> 0;
+  }
+
+  /** Stores, past rows and handlers. */
+  poke(offset: number, bytes: number, lo: number, hi = 0): void {
+    const fault = this.#fault(offset, bytes);
+    if (fault !== '') {
+      this.#ctx.refuse(fault);
+      return;
+    }
+    for (let i = 0; i < bytes; i++) this.#bytes[offset + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
   }
 
   #readDword(at: number): number {

@@ -286,19 +286,15 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   #readRegister(offset: number, bytes: number): number {
-    if (this.#failsafe !== null) return bytes >= 4 ? this.bank[offset >>> 2]! : 0;
-    const value = this.regs.read(offset, bytes);
+    const value = this.#failsafe === null ? this.regs.read(offset, bytes) : this.regs.peek(offset, bytes);
     this.readHi = this.regs.readHi;
     return value;
   }
 
   #writeRegister(offset: number, bytes: number, lo: number, hi: number): void {
     // In failsafe the registers are memory and nothing else: the guest finds what it wrote, and nothing happens.
-    if (this.#failsafe !== null) {
-      if (bytes >= 4) this.bank[offset >>> 2] = lo;
-      return;
-    }
-    this.regs.write(offset, bytes, lo, hi);
+    if (this.#failsafe === null) this.regs.write(offset, bytes, lo, hi);
+    else this.regs.poke(offset, bytes, lo, hi);
   }
 
   #readAperture(offset: number, bytes: number): number {
