@@ -94,6 +94,8 @@ export class Dispatcher {
       const { words, at } = image.memory;
       const state = at + PAGE_DWORDS;
       this.#copyImage(client, workload, words, at);
+      // Of the described registers nothing is the guest's word: a batch position, above all, would resume unscanned commands.
+      words.fill(0, state, state + CTX_DWORDS);
       writeContextLayout(words, state, workload.engine);
       words[state + CTX.CONTEXT_CONTROL] = context.control;
       words[state + CTX.RING_HEAD] = 0;

@@ -3,11 +3,17 @@
  * which it loses its vGPU. Whatever it is, the mediator goes on, and the neighbour's work comes out right.
  */
 import { describe, expect, test } from 'vitest';
-import { BCS, ENGINES, G2V, PVINFO, PVINFO_BASE, RCS, RING, VECS } from '../../src/hw/index.js';
+import { BCS, ENGINES, G2V, PVINFO, PVINFO_BASE, RCS, RING, VCS, VECS } from '../../src/hw/index.js';
 import { SPACE, type Space } from '../../src/hypervisor/index.js';
 import { DESCRIPTOR_FLAGS, Machine, type ScriptedDriver } from '../support/scripted-driver.js';
 import { BATCH_END, startBatch, storeDword } from '../support/scripted-guest.js';
 
+const ALL_ENGINES = [
+  ['RCS', RCS],
+  ['BCS', BCS],
+  ['VCS', VCS],
+  ['VECS', VECS],
+] as const;
 const GIB = 2 ** 30;
 const DATA = 0x201;
 const GGTT = 0x800000;
@@ -566,6 +572,33 @@ describe.each(GROUPS)('%s', (_group, rows) => {
     expect(machine.violations).toBe(0);
   });
 });
+
+test.each(ALL_ENGINES)(
+  'a context on %s that claims to be within a batch of another address starts at its ring',
+  (_name, engine) => {
+    const machine = new Machine();
+    const neighbour = machine.boot();
+    const driver = machine.boot();
+    const theirs = neighbour.guest.bind(0x1100, DATA);
+    const batch = neighbour.guest.bind(0x1200, 0x202);
+    neighbour.guest.page(0x202).set([...storeDword(theirs, 0xbad, true), BATCH_END]);
+    const { lrca } = driver.guest.context(0, storeDword(driver.guest.bind(0x1100, DATA), 7, true));
+    const state = driver.guest.page(STATE_FRAME);
+    // Both levels of batch: valid, in the global table.
+    for (const at of [0x0f, 0x15]) state[at] = batch + 1;
+    // Where the other engines have no registers, loads of the same ones again.
+    if (engine !== RCS) {
+      const base = ENGINES[engine]!.mmioBase;
+      state.set([0x11001003, base + RING.BBADDR, batch + 1, base + RING.BBSTATE, 0], 0x18);
+    }
+    driver.writeElsp(engine, [lrca + DESCRIPTOR_FLAGS, 1]);
+    machine.run();
+    expect(driver.guest.page(DATA)[0]).toBe(7);
+    expect(neighbour.guest.page(DATA)[0]).toBe(0);
+    expect(driver.events(engine).at(-1)).toEqual({ status: 0x18, id: 1 });
+    expect(machine.violations).toBe(0);
+  },
+);
 
 /** Rings whose contents lie at the frame that contexts of slot 0 have, for the reader of the table. */
 test('the table’s contexts are the ones that the scripted guest builds', () => {

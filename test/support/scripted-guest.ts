@@ -28,8 +28,10 @@ export class ScriptedGuest {
     return this.#nextTable++;
   }
 
+  /** Contents of a guest frame; where there is no memory, what is written is lost. */
   page(gfn: number): Uint32Array {
     const at = this.memory.locate(gfn);
+    if (at < 0) return new Uint32Array(1024);
     return this.memory.words.subarray(at, at + 1024);
   }
 
