@@ -35,6 +35,7 @@ export async function startMediator(options: MediatorOptions): Promise<MediatorA
   const data: WorkerData = { options, port: port2, doorbell };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data, transferList: [port2] });
   const waiting = new Map<number, Waiting>();
+  let gone: XengtError | null = null;
   let serial = 0;
   let wakeFd = -1;
   const native = loadNative();
@@ -44,7 +45,11 @@ export async function startMediator(options: MediatorOptions): Promise<MediatorA
     waiting.clear();
   };
   worker.on('error', failAll);
-  worker.on('exit', () => failAll(new XengtError('XENGT_E_UNAVAILABLE', 'the mediator has stopped')));
+  worker.on('exit', () => {
+    gone = new XengtError('XENGT_E_UNAVAILABLE', 'the mediator has stopped');
+    failAll(gone);
+    port1.close();
+  });
 
   const ready = new Promise<void>((resolve, reject) => {
     waiting.set(0, { resolve: () => resolve(), reject });
@@ -64,6 +69,7 @@ export async function startMediator(options: MediatorOptions): Promise<MediatorA
   await ready;
 
   const call = (method: keyof MediatorApi, args: readonly unknown[]): Promise<unknown> => {
+    if (gone) return Promise.reject(gone);
     const id = ++serial;
     const answered = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
     port1.postMessage({ id, method, args } satisfies Call);

@@ -4,7 +4,15 @@
  * of that page, so that only changes are written.
  */
 import { type GuestMemory, PAGE_DWORDS } from '../base/index.js';
-import { encodeDelta, type JournalHeader, JournalWriter, REC, type Space, type TrapSink } from '../hypervisor/index.js';
+import {
+  encodeDelta,
+  type JournalHeader,
+  JournalWriter,
+  REC,
+  SPACE,
+  type Space,
+  type TrapSink,
+} from '../hypervisor/index.js';
 
 /** Guest memory that can be watched. */
 export interface WatchedMemory extends GuestMemory {
@@ -26,6 +34,8 @@ export class Recorder implements TrapSink {
   #ranges: (readonly [number, number])[] = [];
   #time: number;
   #open = true;
+  #wasBusy = false;
+  readonly #run = { offset: 0, bytes: 0, lo: 0, hi: 0, count: 0 };
 
   constructor(
     path: string,
@@ -33,6 +43,8 @@ export class Recorder implements TrapSink {
     private readonly sink: TrapSink,
     private readonly memory: WatchedMemory,
     private readonly now: () => number,
+    /** Whether the guest has work submitted. */
+    private readonly busy: () => boolean,
   ) {
     this.#journal = new JournalWriter(path, header);
     this.#time = now();
@@ -50,14 +62,50 @@ export class Recorder implements TrapSink {
   write(space: Space, offset: number, bytes: number, lo: number, hi: number): void {
     this.#begin();
     this.sink.write(space, offset, bytes, lo, hi);
-    this.#access(REC.WRITE, space, offset, bytes, lo, hi);
+    if (space !== SPACE.BAR2) {
+      this.#access(REC.WRITE, space, offset, bytes, lo, hi);
+      this.#noteIdle();
+      return;
+    }
+    const run = this.#run;
+    const next = run.offset + run.count * run.bytes;
+    if (run.count === 0 || offset !== next || bytes !== run.bytes || lo !== run.lo || hi !== run.hi) {
+      this.#endRun();
+      run.offset = offset;
+      run.bytes = bytes;
+      run.lo = lo;
+      run.hi = hi;
+    }
+    run.count++;
+  }
+
+  /** Writes out the aperture writes that were held back to make one record of them. */
+  #endRun(): void {
+    const run = this.#run;
+    const { count } = run;
+    if (count === 0) return;
+    run.count = 0;
+    this.#access(count === 1 ? REC.WRITE : REC.WRITE_RUN, SPACE.BAR2, run.offset, run.bytes, run.lo, run.hi);
+    if (count > 1) this.#journal.number(count);
+  }
+
+  #noteIdle(): void {
+    const busy = this.busy();
+    if (this.#wasBusy && !busy && this.#open) this.#tag(REC.IDLE);
+    this.#wasBusy = busy;
+  }
+
+  /** Starts a record. */
+  #tag(tag: number): void {
+    this.#endRun();
+    this.#journal.tag(tag);
   }
 
   readConfigBlock(offset: number, into: Uint8Array): void {
     this.#begin();
     this.sink.readConfigBlock(offset, into);
     const journal = this.#journal;
-    journal.tag(REC.CONFIG_BLOCK);
+    this.#tag(REC.CONFIG_BLOCK);
     journal.number(offset);
     journal.number(into.length);
     journal.bytes(into);
@@ -66,23 +114,26 @@ export class Recorder implements TrapSink {
   reset(): void {
     this.#begin();
     this.sink.reset();
-    this.#journal.tag(REC.RESET);
+    this.#tag(REC.RESET);
   }
 
   /** The mediator works on its own account: completions, timers. */
   advance(work: () => void): void {
     this.#begin();
     work();
-    if (this.#open) this.#journal.tag(REC.ADVANCE);
+    if (!this.#open) return;
+    this.#tag(REC.ADVANCE);
+    this.#noteIdle();
   }
 
   /** An interrupt went to the guest. */
   interrupt(): void {
-    if (this.#open) this.#journal.tag(REC.INTERRUPT);
+    if (this.#open) this.#tag(REC.INTERRUPT);
   }
 
   close(): void {
     if (!this.#open) return;
+    this.#endRun();
     this.#open = false;
     this.memory.onTouch = null;
     this.#journal.close();
@@ -93,7 +144,7 @@ export class Recorder implements TrapSink {
     this.#touched.clear();
     const now = this.now();
     if (now !== this.#time) {
-      this.#journal.tag(REC.TIME);
+      this.#tag(REC.TIME);
       this.#journal.number(now - this.#time);
       this.#time = now;
     }
@@ -115,7 +166,7 @@ export class Recorder implements TrapSink {
   }
 
   #range(tag: number, [gfn, count]: readonly [number, number]): void {
-    this.#journal.tag(tag);
+    this.#tag(tag);
     this.#journal.number(gfn);
     this.#journal.number(count);
   }
@@ -136,7 +187,7 @@ export class Recorder implements TrapSink {
     const delta = encodeDelta(known, memory.words, at);
     if (delta.length === 0) return;
     const journal = this.#journal;
-    journal.tag(REC.PAGE_DELTA);
+    this.#tag(REC.PAGE_DELTA);
     journal.number(gfn);
     journal.number(delta.length);
     journal.bytes(delta);
@@ -145,7 +196,7 @@ export class Recorder implements TrapSink {
   #access(tag: number, space: Space, offset: number, bytes: number, lo: number, hi: number): void {
     if (!this.#open) return;
     const journal = this.#journal;
-    journal.tag(tag);
+    this.#tag(tag);
     journal.bytes(Uint8Array.of((space << 4) | bytes));
     journal.number(offset);
     journal.number(lo >>> 0);

@@ -223,7 +223,14 @@ export class MediatorService implements MediatorCalls {
       monitor: seat.member.monitor,
       note: seat.member.name,
     };
-    const recorder = new Recorder(record, header, vgpu, memory, () => this.#core.clock.now());
+    const recorder = new Recorder(
+      record,
+      header,
+      vgpu,
+      memory,
+      () => this.#core.clock.now(),
+      () => vgpu.busy,
+    );
     seat.recorder = recorder;
     vgpu.attach(recordingPort(port, recorder));
     return recorder;

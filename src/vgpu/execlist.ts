@@ -81,6 +81,11 @@ export class ExeclistPort {
     return this.#running === null;
   }
 
+  /** A further submission would be refused, unless it continues the running context. */
+  get full(): boolean {
+    return this.#pending !== null;
+  }
+
   /** Forgets all submissions and empties the status buffer, as an engine reset does. */
   reset(): void {
     this.#written = 0;

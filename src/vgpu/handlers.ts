@@ -2,20 +2,11 @@
  * Behaviour of the registers that reach beyond the register file: interrupts, submission, reset, fences, PVINFO and device
  * counters. Small handlers by the names that the register tables use; the tables say which register has which.
  */
-import { ENGINES, type EngineId, PVINFO_BASE } from '../hw/index.js';
+import { ENGINES, PVINFO_BASE } from '../hw/index.js';
 import { type Handlers, merge, type ReadHandler, STANDARD_HANDLERS, type WriteHandler } from '../mmio/index.js';
 import { type DisplayHandler, displayHandlers } from './display/index.js';
+import { engineAt } from './engine-at.js';
 import type { Vgpu } from './vgpu.js';
-
-/** Engine by register: engine blocks are told apart by their bases, 4 KiB and up. */
-const ENGINE_OF_BASE = new Int8Array(0x80).fill(-1);
-for (const engine of ENGINES) {
-  for (let block = engine.mmioBase >>> 12, i = 0; i < 2; i++) ENGINE_OF_BASE[block + i] = engine.id;
-}
-
-function engineAt(offset: number): EngineId {
-  return ENGINE_OF_BASE[offset >>> 12] as EngineId;
-}
 
 const GDRST_FULL = 1;
 const RUN_LIST_ENABLE = 1 << 15;
@@ -160,7 +151,6 @@ function compile(): Handlers<Vgpu> {
     if (behaviour.read) read[name] = behaviour.read;
     if (behaviour.write) write[name] = wholeDword(name, behaviour.write);
   }
-  // What needs only registers is done by the register file's own handlers, also where the display could.
   return { read: { ...read, ...STANDARD_HANDLERS.read }, write: { ...write, ...STANDARD_HANDLERS.write } };
 }
 

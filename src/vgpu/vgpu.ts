@@ -11,6 +11,7 @@ import { type Policy, RegisterFile } from '../mmio/index.js';
 import type { Arbiter, ArbiterEvents, Grant, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
 import { Display } from './display/index.js';
+import { engineAt } from './engine-at.js';
 import { ExeclistPort } from './execlist.js';
 import { VirtualInterrupts } from './interrupts.js';
 import { OpRegion } from './opregion.js';
@@ -123,6 +124,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Any engine has a submission of this vGPU. */
   get busy(): boolean {
     return this.#ports.some((port) => port !== undefined && !port.idle);
+  }
+
+  /** The engine whose registers are at `offset` has two submissions already. */
+  queueFull(offset: number): boolean {
+    return this.#ports[engineAt(offset)]?.full ?? false;
   }
 
   get reason(): string | null {
@@ -338,7 +344,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
 
   // ---- what registers reach
 
-  port(engine: EngineId): ExeclistPort | undefined {
+  port(engine: EngineId | -1): ExeclistPort | undefined {
     return this.#ports[engine];
   }
 
@@ -358,8 +364,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.irq.raiseContextSwitch(engine);
   }
 
-  setHwsp(engine: EngineId, gmadr: number): boolean {
-    return this.#options.arbiter.setHwsp(this.id, engine, gmadr);
+  setHwsp(engine: EngineId | -1, gmadr: number): boolean {
+    return engine !== -1 && this.#options.arbiter.setHwsp(this.id, engine, gmadr);
   }
 
   submit(workload: Omit<Parameters<Arbiter['submit']>[0], 'vgpu'>): void {
@@ -383,9 +389,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     return 0;
   }
 
-  deviceRegister(engine: EngineId, offset: number): number {
+  deviceRegister(engine: EngineId | -1, offset: number): number {
     // Some state registers lie outside of the engines' blocks; those are the guest's own copies.
-    const device = engine < 0 ? null : this.#options.arbiter.readRegister(this.id, engine, offset);
+    const device = engine === -1 ? null : this.#options.arbiter.readRegister(this.id, engine, offset);
     return device ?? this.bank[offset >>> 2]!;
   }
 

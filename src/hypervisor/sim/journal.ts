@@ -35,8 +35,6 @@ export const REC = {
   TIME: 1,
   MAP: 2,
   UNMAP: 3,
-  PAGE_ZERO: 4,
-  PAGE_FULL: 5,
   PAGE_DELTA: 6,
   READ: 7,
   WRITE: 8,
@@ -45,6 +43,10 @@ export const REC = {
   ADVANCE: 11,
   INTERRUPT: 12,
   END: 13,
+  /** Writes of one value to consecutive addresses: how consoles and clears paint through the aperture. */
+  WRITE_RUN: 14,
+  /** The last work that the guest had submitted was done. */
+  IDLE: 15,
 } as const;
 
 const CHUNK = 1 << 20;
@@ -53,7 +55,7 @@ const TWO_32 = 2 ** 32;
 /** Writes a journal as it happens; what was flushed survives a crash. */
 export class JournalWriter {
   readonly #file: number;
-  #buffer = Buffer.alloc(CHUNK + 2 * PAGE_SIZE);
+  #buffer = Buffer.alloc(CHUNK + 4 * PAGE_SIZE);
   #at = 0;
 
   constructor(path: string, header: JournalHeader) {
@@ -97,6 +99,20 @@ export class JournalWriter {
   }
 }
 
+function unpack(path: string): Buffer {
+  let file: Buffer;
+  try {
+    file = readFileSync(path);
+  } catch (cause) {
+    throw new XengtError('XENGT_E_IO', `journal ${path}: ${reasonOf(cause)}`, { cause });
+  }
+  try {
+    return gunzipSync(file);
+  } catch (cause) {
+    throw new XengtError('XENGT_E_JOURNAL', `journal ${path}: not gzip data (${reasonOf(cause)})`, { cause });
+  }
+}
+
 /** Reads a journal record by record. After next() the fields that belong to the tag are set. */
 export class JournalReader {
   readonly header: JournalHeader;
@@ -104,31 +120,24 @@ export class JournalReader {
   readonly #start: number;
   #at: number;
   tag = 0;
-  /** TIME: ns since the last one. MAP, UNMAP: count. */
+  /** TIME: ns since the last one. MAP, UNMAP, WRITE_RUN: count. */
   value = 0;
-  /** MAP, UNMAP, PAGE_*. */
+  /** MAP, UNMAP, PAGE_DELTA. */
   gfn = 0;
   space = 0;
   width = 0;
   offset = 0;
   lo = 0;
   hi = 0;
-  /** CONFIG_BLOCK: the answer. PAGE_FULL: the page. A view, valid until the next record. */
+  /** CONFIG_BLOCK: the answer. PAGE_DELTA: runs. A view, valid until the next record. */
   data: Uint8Array = new Uint8Array(0);
 
   /** @throws XengtError XENGT_E_JOURNAL when the file is not a journal */
-  constructor(private readonly path: string) {
-    let file: Buffer;
-    try {
-      file = readFileSync(path);
-    } catch (cause) {
-      throw new XengtError('XENGT_E_IO', `journal ${path}: ${reasonOf(cause)}`, { cause });
-    }
-    try {
-      this.#data = gunzipSync(file);
-    } catch (cause) {
-      throw new XengtError('XENGT_E_JOURNAL', `journal ${path}: not gzip data (${reasonOf(cause)})`, { cause });
-    }
+  constructor(
+    private readonly path: string,
+    content?: Buffer,
+  ) {
+    this.#data = content ?? unpack(path);
     const magicEnd = this.#data.indexOf('\n');
     const headerEnd = this.#data.indexOf('\n', magicEnd + 1);
     if (magicEnd < 0 || headerEnd < 0 || this.#data.toString('utf8', 0, magicEnd) !== JOURNAL_MAGIC) {
@@ -141,6 +150,13 @@ export class JournalReader {
     }
     this.#start = headerEnd + 1;
     this.#at = this.#start;
+  }
+
+  /** Another reader of the same journal, at the same place. */
+  fork(): JournalReader {
+    const other = new JournalReader(this.path, this.#data);
+    other.#at = this.#at;
+    return other;
   }
 
   rewind(): void {
@@ -162,26 +178,21 @@ export class JournalReader {
         this.gfn = this.#number();
         this.value = this.#number();
         break;
-      case REC.PAGE_ZERO:
-        this.gfn = this.#number();
-        break;
-      case REC.PAGE_FULL:
-        this.gfn = this.#number();
-        this.data = this.#bytes(PAGE_SIZE);
-        break;
       case REC.PAGE_DELTA:
         this.gfn = this.#number();
         this.value = this.#number(); // bytes of runs that follow
         this.data = this.#bytes(this.value);
         break;
       case REC.READ:
-      case REC.WRITE: {
+      case REC.WRITE:
+      case REC.WRITE_RUN: {
         const packed = this.#data[this.#at++]!;
         this.space = packed >>> 4;
         this.width = packed & 15;
         this.offset = this.#number();
         this.lo = this.#number();
         this.hi = this.width === 8 ? this.#number() : 0;
+        this.value = this.tag === REC.WRITE_RUN ? this.#number() : 1;
         break;
       }
       case REC.CONFIG_BLOCK:
@@ -191,6 +202,7 @@ export class JournalReader {
       case REC.RESET:
       case REC.ADVANCE:
       case REC.INTERRUPT:
+      case REC.IDLE:
         break;
       case REC.END:
         this.#at = this.#data.length;

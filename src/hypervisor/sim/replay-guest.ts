@@ -1,10 +1,10 @@
 /**
  * A guest that is a journal: plays recorded traps and memory into a vGPU. Two ways: `verify` takes the recorded times and
- * compares every answer; `pump` plays in step with a running clock, beside other guests, waiting where the recorded guest
- * waited for interrupts.
+ * compares every answer; `pump` plays in step with a running clock, beside other guests.
  */
 import { type GuestMemory, NS_PER_MS, type VirtualClock } from '../../base/index.js';
-import type { GuestPort, Space, TrapSink } from '../port.js';
+import { ENGINES, RING } from '../../hw/index.js';
+import { type GuestPort, SPACE, type Space, type TrapSink } from '../port.js';
 import { type JournalReader, REC } from './journal.js';
 import { SparseMemory } from './sparse-memory.js';
 
@@ -20,22 +20,57 @@ export interface ReplayReport {
   readonly interruptsReplayed: number;
 }
 
-/** Longest that a paced replay waits for an interrupt that the recording had, ns. */
-const PATIENCE_NS = 2000 * NS_PER_MS;
+/** Longest that a doorbell waits for the work before it, ns: a recorded guest need not have waited. */
+const PATIENCE_NS = 100 * NS_PER_MS;
+/** A paced replay shortens the time in which its guest did nothing (firmware, boot), and lingers at its end. */
+const LONGEST_GAP_NS = 200 * NS_PER_MS;
+const LINGER_NS = 4000 * NS_PER_MS;
 /** Records per pump, so that a replayed guest cannot keep the mediator from the others. */
 const BATCH = 2048;
+
+function isMemory(tag: number): boolean {
+  return tag === REC.MAP || tag === REC.UNMAP || tag === REC.PAGE_DELTA;
+}
+
+const ELSP_OFFSETS = new Set(ENGINES.map((engine) => engine.mmioBase + RING.ELSP));
+const ELSP_WRITES = 4;
+
+/** Finds the accesses that start work: every fourth write to an engine's ELSP. */
+class Doorbell {
+  readonly #writes = new Map<number, number>();
+
+  rings(record: JournalReader): boolean {
+    if (record.tag !== REC.WRITE || record.space !== SPACE.BAR0 || !ELSP_OFFSETS.has(record.offset)) return false;
+    const writes = ((this.#writes.get(record.offset) ?? 0) + 1) % ELSP_WRITES;
+    this.#writes.set(record.offset, writes);
+    return writes === 0;
+  }
+}
+
+/** The vGPU of a paced replay: also tells whether it would take more work now. */
+export interface ReplaySink extends TrapSink {
+  /** Work of this guest is submitted and not done. */
+  readonly busy: boolean;
+  /** The engine whose ELSP is at `offset` takes no further submission now. */
+  queueFull(offset: number): boolean;
+}
 
 export class ReplayGuest implements GuestPort {
   readonly memory: GuestMemory;
   readonly canTrackWrites = false;
   readonly #memory: SparseMemory;
-  /** Interrupts that the mediator sent, and that the journal had, up to here. */
+  /** Interrupts that the mediator sent. */
   interrupts = 0;
-  #expected = 0;
+  #doorbell = new Doorbell();
+  /** The recorded guest has work submitted, and its memory was played ahead. */
+  #burst = false;
+  /** The current record is a doorbell that waits. */
+  #held = false;
+  #heldSince = 0;
+  #ended = false;
   /** Journal time of the next record, and the clock's time of journal time 0. */
   #time = 0;
   #origin = -1;
-  #waitingSince = -1;
   failed: string | null = null;
 
   constructor(
@@ -66,6 +101,7 @@ export class ReplayGuest implements GuestPort {
     let events = 0;
     let answers = 0;
     let differing = 0;
+    let expected = 0;
     let first: string | null = null;
     const compare = (what: string, got: string, recorded: string): void => {
       answers++;
@@ -74,14 +110,19 @@ export class ReplayGuest implements GuestPort {
       first ??= `event ${events}: ${what} answered ${got}, recorded ${recorded}`;
     };
     while (journal.next()) {
-      if (this.#memoryRecord()) continue;
+      if (isMemory(journal.tag)) {
+        this.#applyMemory(journal);
+        continue;
+      }
       switch (journal.tag) {
         case REC.TIME:
           this.#time += journal.value;
           clock.set(this.#time);
           continue;
         case REC.INTERRUPT:
-          this.#expected++;
+          expected++;
+          continue;
+        case REC.IDLE:
           continue;
         case REC.READ: {
           const lo = sink.read(journal.space as Space, journal.offset, journal.width) >>> 0;
@@ -107,12 +148,12 @@ export class ReplayGuest implements GuestPort {
           advance();
           break;
         default:
-          this.#write(sink);
+          events += this.#write(sink) - 1;
       }
       events++;
     }
-    if (this.interrupts !== this.#expected) {
-      compare('the whole journal', `${this.interrupts} interrupts`, `${this.#expected} interrupts`);
+    if (this.interrupts !== expected) {
+      compare('the whole journal', `${this.interrupts} interrupts`, `${expected} interrupts`);
     }
     return {
       events,
@@ -120,89 +161,103 @@ export class ReplayGuest implements GuestPort {
       differing,
       first,
       recordedNs: this.#time - journal.header.startNs,
-      interruptsRecorded: this.#expected,
+      interruptsRecorded: expected,
       interruptsReplayed: this.interrupts,
     };
   }
 
-  /** Plays what is due at `now`. @returns false when the journal is at its end */
-  pump(sink: TrapSink, now: number): boolean {
+  /**
+   * Plays what is due at `now`.
+   *
+   * The journal says what memory held when the recorded mediator looked, which is up to the end of the work that a doorbell
+   * started. This mediator may look earlier. So a doorbell that found the recorded guest idle waits until this one is, and
+   * then memory is played ahead to where the recorded guest was idle again.
+   * @returns false when the journal is at its end
+   */
+  pump(sink: ReplaySink, now: number): boolean {
     const { journal } = this;
     if (this.#origin < 0) this.#origin = now;
     for (let i = 0; i < BATCH; i++) {
       if (this.#origin + this.#time > now) return true;
-      // Behind the recording with interrupts: the recorded guest had been told something that this one has not yet.
-      if (this.interrupts < this.#expected) {
-        if (this.#waitingSince < 0) this.#waitingSince = now;
-        if (now - this.#waitingSince < PATIENCE_NS) return true;
-        this.interrupts = this.#expected;
+      if (this.#held) {
+        const wait = this.#burst ? sink.queueFull(journal.offset) : sink.busy;
+        if (wait && now - this.#heldSince < PATIENCE_NS) return true;
+        this.#held = false;
+        this.#origin += now - this.#heldSince;
+        this.#write(sink);
+        if (!this.#burst) this.#playBurst();
+        this.#burst = true;
+        continue;
       }
-      if (this.#waitingSince >= 0) {
-        this.#origin += now - this.#waitingSince;
-        this.#waitingSince = -1;
+      if (this.#ended) return false;
+      if (!journal.next()) {
+        // The guest stands still for a while, with what it shows last, before it starts again.
+        this.#ended = true;
+        this.#time += LINGER_NS;
+        continue;
       }
-      if (!journal.next()) return false;
-      if (this.#memoryRecord()) continue;
-      if (journal.tag === REC.TIME) this.#time += journal.value;
-      else if (journal.tag === REC.INTERRUPT) this.#expected++;
-      else if (journal.tag === REC.READ) sink.read(journal.space as Space, journal.offset, journal.width);
-      else if (journal.tag === REC.CONFIG_BLOCK)
-        sink.readConfigBlock(journal.offset, new Uint8Array(journal.data.length));
-      else if (journal.tag !== REC.ADVANCE) this.#write(sink);
+      const { tag } = journal;
+      if (isMemory(tag)) {
+        if (!this.#burst) this.#applyMemory(journal);
+      } else if (tag === REC.TIME) this.#time += Math.min(journal.value, LONGEST_GAP_NS);
+      else if (tag === REC.READ) sink.read(journal.space as Space, journal.offset, journal.width);
+      else if (tag === REC.CONFIG_BLOCK) sink.readConfigBlock(journal.offset, new Uint8Array(journal.data.length));
+      else if (tag === REC.IDLE) this.#burst = false;
+      else if (this.#doorbell.rings(journal)) {
+        this.#held = true;
+        this.#heldSince = now;
+      } else if (tag !== REC.ADVANCE && tag !== REC.INTERRUPT) {
+        this.#write(sink);
+      }
     }
     return true;
   }
 
-  /** When pump() has something to do, ns. */
+  /** When pump() has something to do, ns. What it waits for otherwise wakes the mediator by itself. */
   nextDue(now: number): number {
     if (this.#origin < 0) return now;
-    if (this.interrupts < this.#expected) return this.#waitingSince < 0 ? now : this.#waitingSince + PATIENCE_NS;
-    return this.#origin + this.#time;
+    return this.#held ? this.#heldSince + PATIENCE_NS : this.#origin + this.#time;
+  }
+
+  /** Plays the memory of a burst of work: up to where the recorded guest was idle. */
+  #playBurst(): void {
+    const ahead = this.journal.fork();
+    while (ahead.next() && ahead.tag !== REC.IDLE) if (isMemory(ahead.tag)) this.#applyMemory(ahead);
   }
 
   /** Back to the start of the journal, with empty memory. */
   rewind(): void {
     this.journal.rewind();
+    this.#doorbell = new Doorbell();
+    this.#burst = false;
+    this.#ended = false;
     this.#memory.clear();
     this.interrupts = 0;
-    this.#expected = 0;
     this.#time = 0;
     this.#origin = -1;
-    this.#waitingSince = -1;
+    this.#held = false;
   }
 
-  #memoryRecord(): boolean {
-    const { journal } = this;
-    switch (journal.tag) {
-      case REC.MAP:
-        this.#memory.map(journal.gfn, journal.value);
-        return true;
-      case REC.UNMAP:
-        this.#memory.unmap(journal.gfn, journal.value);
-        return true;
-      case REC.PAGE_ZERO:
-      case REC.PAGE_FULL:
-      case REC.PAGE_DELTA: {
-        const at = this.#memory.locate(journal.gfn);
-        if (at < 0) return true;
-        const { words } = this.#memory;
-        if (journal.tag === REC.PAGE_ZERO) words.fill(0, at, at + 1024);
-        else if (journal.tag === REC.PAGE_DELTA) journal.applyDelta(words, at);
-        else new Uint8Array(words.buffer, words.byteOffset + 4 * at, journal.data.length).set(journal.data);
-        return true;
-      }
-      default:
-        return false;
+  #applyMemory(journal: JournalReader): void {
+    const memory = this.#memory;
+    if (journal.tag === REC.MAP) memory.map(journal.gfn, journal.value);
+    else if (journal.tag === REC.UNMAP) memory.unmap(journal.gfn, journal.value);
+    else {
+      const at = memory.locate(journal.gfn);
+      if (at >= 0) journal.applyDelta(memory.words, at);
     }
   }
 
-  #write(sink: TrapSink): void {
+  /** @returns number of accesses */
+  #write(sink: TrapSink): number {
     const { journal } = this;
-    if (journal.tag === REC.WRITE) {
-      sink.write(journal.space as Space, journal.offset, journal.width, journal.lo, journal.hi);
-    } else if (journal.tag === REC.RESET) {
+    if (journal.tag === REC.RESET) {
       sink.reset();
+      return 1;
     }
+    const { space, offset, width, lo, hi, value } = journal;
+    for (let i = 0; i < value; i++) sink.write(space as Space, offset + i * width, width, lo, hi);
+    return value;
   }
 }
 
