@@ -2,7 +2,7 @@
  * GT: memory interface, translation, fuses, clock gating, fences, PVINFO and the memory controller's mirror.
  * Source: PRM SKL Vol 2c and Vol 5 "Memory Views"; public i915 intel_gt_regs.h, i915_pvinfo.h.
  */
-import { P, P_ALL, P_BDW_UP, P_GEN9 } from '../platform.js';
+import { P, P_BDW_UP, P_GEN9 } from '../platform.js';
 import { unnamed } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -108,7 +108,14 @@ const APERTURE_SIDE = [
   { name: 'GTFIFOCTL', offset: 0x120008, flags: R.CMD },
   { name: 'EDRAM_CAP', offset: 0x120010 },
   // Mirror of the memory controller's registers. All zero: no memory timing, no frequency range to steer.
-  { name: 'MCHBAR_MIRROR', offset: 0x140000, size: 0x40000, flags: R.RO, platforms: P_ALL & ~P.BXT },
+  { name: 'MCHBAR_MIRROR', offset: 0x140000, size: 0x40000, flags: R.RO, platforms: P_GEN9 & ~P.BXT },
+  // Before Gen9 the display's memory latencies are here, and without them no watermark is valid and no mode can be set:
+  // in 0.1 us for level 0 (bits 63:56), in 0.5 us for levels 1 to 4 (bits 11:4, 19:12, 28:20, 40:32). The values are those
+  // that Broadwell machines log: 2, 2, 18, 45 and 80 us. Source: public i915 intel_mchbar_regs.h, SSKPD.
+  { name: 'MCHBAR_MIRROR', offset: 0x140000, size: 0x5d10, flags: R.RO, platforms: P.HSW | P.BDW },
+  { name: 'MCH_SSKPD', offset: 0x145d10, reset: 0x05a24040, flags: R.RO, platforms: P.HSW | P.BDW },
+  { name: 'MCH_SSKPD_UDW', offset: 0x145d14, reset: 0x140000a0, flags: R.RO, platforms: P.HSW | P.BDW },
+  { name: 'MCHBAR_MIRROR_HIGH', offset: 0x145d18, size: 0x3a2e8, flags: R.RO, platforms: P.HSW | P.BDW },
   // Broxton's second PHY starts at 0x161000.
   { name: 'MCHBAR_MIRROR', offset: 0x140000, size: 0x21000, flags: R.RO, platforms: P.BXT },
 ] as const satisfies readonly RegisterRow[];
