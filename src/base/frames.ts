@@ -20,6 +20,12 @@ export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
 export const PAGE_DWORDS = 1024;
 
+/**
+ * Guest frames that a device can reach: 64 GiB. Memory above is not RAM to it. Who numbers machine frames by guest keeps this
+ * many for each, so that no frame of one guest has the number of another's.
+ */
+export const GUEST_FRAMES = 2 ** 24;
+
 /** Memory of a guest: its frames and what machine frames they are. */
 export interface GuestMemory extends Frames {
   /** Machine frame number of guest frame `gfn`, or -1 when the guest has no RAM there. */

@@ -202,7 +202,7 @@ export class ShadowPpgtt {
   /** The guest gives the address space up: it is not found again, and its shadow goes once nothing holds it. */
   destroy(root: PpgttRoot): void {
     const own = this.#own(root);
-    if (own.known) this.#roots.splice(this.#roots.indexOf(own), 1);
+    if (own.known) this.#roots.splice(this.#roots.lastIndexOf(own), 1);
     own.known = false;
     this.#settle(own);
   }
@@ -422,7 +422,8 @@ export class ShadowPpgtt {
 
   /** The guest's device was reset: all its address spaces are given up. */
   destroyAll(): void {
-    for (const root of [...this.#roots]) this.destroy(root);
+    // From the end, where taking one out moves no other.
+    for (const root of [...this.#roots].reverse()) this.destroy(root);
   }
 
   /** Gives everything back, held or not, scratch included. The device must not be walking any of it. */

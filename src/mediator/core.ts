@@ -3,11 +3,20 @@
  * Everything outside moves it by three means: a vGPU's traps, advance(), and the operator's calls.
  */
 import { type Clock, VirtualClock, XengtError } from '../base/index.js';
-import { ModelGpu } from '../gpu/index.js';
-import { EDIDS, ENGINES, type Platform, REGISTER_ROWS, type VgpuType } from '../hw/index.js';
+import { MAX_OWNER, ModelGpu } from '../gpu/index.js';
+import {
+  EDIDS,
+  ENGINES,
+  type Platform,
+  REGISTER_ROWS,
+  SMALLEST_HIGH_MIB,
+  SMALLEST_LOW_MIB,
+  type VgpuType,
+} from '../hw/index.js';
 import { compilePolicy, type Policy } from '../mmio/index.js';
 import { Arbiter, type Grant, type HangLimits } from '../scheduler/index.js';
 import {
+  MAX_SHADOW_PAGES,
   Partition,
   type PartitionSlice,
   resolveType,
@@ -55,6 +64,7 @@ export interface Member {
 
 const MIB = 1024 * 1024;
 const GGTT_ENTRY_SPACE = 4096;
+const MOST_WEIGHT = 255;
 /** Rounds of device and arbiter in one advance: each round ends or starts workloads; the rest follows in the next. */
 const MAX_ROUNDS = 64;
 const NO_WORK: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
@@ -76,13 +86,9 @@ export class MediatorCore {
     this.platform = platform;
     this.#realTime = options.realTime ?? this.clock;
     this.#started = this.#realTime.now();
-    this.gpu = new ModelGpu({ platform, apertureBytes });
+    this.#partition = new Partition({ apertureBytes, ggttBytes: platform.ggttEntries * GGTT_ENTRY_SPACE });
+    this.gpu = new ModelGpu({ platform, apertureBytes, poolPages: poolPages(this.#partition) });
     this.#policy = compilePolicy(platform, REGISTER_ROWS, vgpuHandlers);
-    this.#partition = new Partition({
-      apertureBytes,
-      ggttBytes: platform.ggttEntries * GGTT_ENTRY_SPACE,
-      totalFences: this.gpu.fences,
-    });
     this.arbiter = new Arbiter({
       gpu: this.gpu,
       clock: this.clock,
@@ -103,12 +109,14 @@ export class MediatorCore {
     return due;
   }
 
-  /** Lets device, arbiter and displays catch up with the clock. */
+  /** Lets device, arbiter and displays catch up with the clock, as far as one turn may take. */
   advance(): void {
     const now = this.clock.now();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const worked = this.gpu.advance(now);
-      if (!this.arbiter.service() && !worked) break;
+      const serviced = this.arbiter.service();
+      // A device that is behind goes on in the next turn: guests' accesses do not wait for somebody's endless batch.
+      if (this.gpu.exhausted || !(worked || serviced)) break;
     }
     for (const { vgpu } of this.members.values()) vgpu.advance(now);
   }
@@ -120,6 +128,7 @@ export class MediatorCore {
       throw new XengtError('XENGT_E_EXISTS', `a vGPU named ${spec.name} exists already`);
     }
     const type = spec.type === undefined ? vgpuTypes(this.platform).at(-1)! : resolveType(spec.type, this.platform);
+    if (spec.grant) checkGrant(spec.grant);
     if (spec.grant && this.members.has(spec.grant.vgpu)) {
       throw new XengtError('XENGT_E_EXISTS', `vGPU id ${spec.grant.vgpu}, which the journal needs, is in use`);
     }
@@ -172,9 +181,11 @@ export class MediatorCore {
     });
   }
 
-  /** Ids are not used twice where it can be helped: what was charged to one vGPU is never another's. */
+  /** Ids are not used twice until all have been: what was charged to one vGPU is not soon another's. */
   #freeId(): number {
-    this.#lastId = Math.max(this.#lastId, ...this.members.keys()) + 1;
+    do {
+      this.#lastId = (this.#lastId % MAX_OWNER) + 1;
+    } while (this.members.has(this.#lastId));
     return this.#lastId;
   }
 
@@ -246,6 +257,28 @@ export class MediatorCore {
         writes,
       }));
   }
+}
+
+/** Pages that the device's pool must have so that nobody runs short, whatever all the others do. */
+function poolPages(partition: Partition): number {
+  const { lowBytes, highBytes } = partition.host;
+  const smallest = { lowMiB: SMALLEST_LOW_MIB, highMiB: SMALLEST_HIGH_MIB, fences: 0 };
+  const vgpus = Math.min(partition.availableInstances(smallest), MAX_OWNER);
+  return 1024 + (lowBytes + highBytes) / GGTT_ENTRY_SPACE + vgpus * MAX_SHADOW_PAGES;
+}
+
+/** A grant from a journal is somebody's file: numbers, and such that the rest can count on them. */
+function checkGrant(grant: Grant): void {
+  const { vgpu, weight, lowStart, lowBytes, highStart, highBytes, fenceStart, fenceCount } = grant;
+  const whole = [lowStart, lowBytes, highStart, highBytes].every((bytes) => bytes >= 0 && bytes % MIB === 0);
+  const fences = Number.isInteger(fenceStart) && Number.isInteger(fenceCount) && fenceStart >= 0 && fenceCount >= 0;
+  const known = Number.isInteger(vgpu) && vgpu >= 1 && vgpu <= MAX_OWNER;
+  const weighs = Number.isInteger(weight) && weight >= 1 && weight <= MOST_WEIGHT;
+  if (whole && lowBytes > 0 && highBytes > 0 && fences && known && weighs) return;
+  throw new XengtError(
+    'XENGT_E_JOURNAL',
+    `the journal asks for a part of the device that cannot be: ${JSON.stringify(grant)}`,
+  );
 }
 
 function hostRanges(host: PartitionSlice): { firstPage: number; pages: number }[] {

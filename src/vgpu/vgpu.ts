@@ -40,7 +40,7 @@ const MMIO_BYTES = 0x200000;
 const GGTT_OFFSET = 0x800000;
 const BAR0_BYTES = 0x1000000;
 /** A guest's page tables for 2 GiB of mappings take 4 MiB; this bounds what a hostile one can make the mediator hold. */
-const MAX_SHADOW_PAGES = 16384;
+export const MAX_SHADOW_PAGES = 16384;
 
 /** 64 KiB pages of per-process tables, on for all engines or for none. Source: public i915 intel_gt_regs.h. */
 const GAMW_ECO = 0x4080;
@@ -148,10 +148,16 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       allocate: (pages: number) => gpu.allocate(pages, this.id),
       free: (pages: ReturnType<Gpu['allocate']>) => gpu.free(pages),
     };
-    gpu.attachMemory(this.id, guest.memory);
+    const ppgtt = new ShadowPpgtt({ guest: guest.memory, pool, maxShadowPages: MAX_SHADOW_PAGES });
+    try {
+      gpu.attachMemory(this.id, guest.memory);
+    } catch (error) {
+      ppgtt.release();
+      throw error;
+    }
     this.#guest = guest;
-    this.#ppgtt = new ShadowPpgtt({ guest: guest.memory, pool, maxShadowPages: MAX_SHADOW_PAGES });
-    arbiter.attach({ grant: this.grant, memory: guest.memory, bank: this.bank, ppgtt: this.#ppgtt, events: this });
+    this.#ppgtt = ppgtt;
+    arbiter.attach({ grant: this.grant, memory: guest.memory, bank: this.bank, ppgtt, events: this });
     this.reset();
   }
 

@@ -52,16 +52,16 @@ describe('pool pages', () => {
 describe('guest memory', () => {
   it('has a frame range of its own for each owner, beyond 32 bits where need be', () => {
     const gpu = gpuWith(1024);
-    expect(gpu.frameBase(4095)).toBe(4095 * 2 ** 22);
-    gpu.attachMemory(4095, new TestMemory(1));
-    expect(() => gpu.attachMemory(4095, new TestMemory(1))).toThrow(
+    expect(gpu.frameBase(1023)).toBe(1023 * 2 ** 24);
+    gpu.attachMemory(1023, new TestMemory(1));
+    expect(() => gpu.attachMemory(1023, new TestMemory(1))).toThrow(
       expect.objectContaining({ code: 'XENGT_E_EXISTS' }),
     );
-    expect(() => gpu.attachMemory(4096, new TestMemory(1))).toThrow(
+    expect(() => gpu.attachMemory(1024, new TestMemory(1))).toThrow(
       expect.objectContaining({ code: 'XENGT_E_NO_SPACE' }),
     );
     expect(() => gpu.attachMemory(0, new TestMemory(1))).toThrow(expect.objectContaining({ code: 'XENGT_E_NO_SPACE' }));
-    gpu.detachMemory(4095);
-    gpu.attachMemory(4095, new TestMemory(1));
+    gpu.detachMemory(1023);
+    gpu.attachMemory(1023, new TestMemory(1));
   });
 });

@@ -2,13 +2,13 @@
  * Machine memory as the model sees it: the host's pool at frame 0 and each guest's RAM in a range of its own, so that a frame
  * number says whose it is. Pool frames carry the owner on whose behalf they were allocated.
  */
-import { type Frames, PAGE_DWORDS, XengtError } from '../../base/index.js';
+import { type Frames, GUEST_FRAMES, PAGE_DWORDS, XengtError } from '../../base/index.js';
 import { type DmaPages, OWNER_MEDIATOR } from '../port.js';
 
-/** Frames set aside for each owner: 16 GiB of memory. */
-export const OWNER_FRAMES = 2 ** 22;
+/** Frames set aside for each owner. */
+export const OWNER_FRAMES = GUEST_FRAMES;
 /** Page-table entries hold 46 address bits, 34 bits of frame number: that many owners fit. */
-export const MAX_OWNER = 2 ** 12 - 1;
+export const MAX_OWNER = 2 ** 34 / OWNER_FRAMES - 1;
 
 /** Owner of a frame that does not exist. */
 export const NO_OWNER = -1;

@@ -47,7 +47,6 @@ export class ModelGpu implements Gpu {
   readonly #commandsPerAdvance: number;
   readonly #granularity: number;
   #now = 0;
-  /** The last advance() stopped at its budget, with work left that is due. */
   #exhausted = false;
   #happened = false;
 
@@ -188,6 +187,11 @@ export class ModelGpu implements Gpu {
       this.#happened = true;
     }
     return this.#happened;
+  }
+
+  /** The last advance() stopped at its budget, with work left that is due. */
+  get exhausted(): boolean {
+    return this.#exhausted;
   }
 
   nextDue(): number {

@@ -1,5 +1,5 @@
 /** Memory of an in-process guest: any size of RAM, only the pages in use exist. */
-import { type GuestMemory, PAGE_DWORDS } from '../../base/index.js';
+import { GUEST_FRAMES, type GuestMemory, PAGE_DWORDS } from '../../base/index.js';
 
 const CHUNK_PAGES = 256;
 
@@ -14,8 +14,9 @@ export class SparseMemory implements GuestMemory {
   /** @param frameBase machine frame of guest frame 0 */
   constructor(private readonly frameBase: number) {}
 
+  /** Makes RAM of frames, as far as a device can reach them. */
   map(gfn: number, count: number): void {
-    const end = gfn + count;
+    const end = Math.min(gfn + count, GUEST_FRAMES);
     if (end > this.#slots.length) {
       const grown = new Int32Array(end).fill(-1);
       grown.set(this.#slots);

@@ -6,6 +6,6 @@
  * in a loop, and `server.tick(now)` about once a second.
  */
 export { VfioUserCounters } from './counters.js';
-export { FRAME_LIMIT, VfioGuestMemory } from './memory.js';
+export { VfioGuestMemory } from './memory.js';
 export { RULES, type Rule } from './protocol.js';
 export { type VfioGuestPort, type VfioUserOptions, VfioUserServer } from './server.js';

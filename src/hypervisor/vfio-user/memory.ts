@@ -2,7 +2,7 @@
  * A guest's memory as its VMM describes it: ranges of guest frames, some of them backed by files that are mapped here.
  * Ranges come and go at run time (a BIOS alone remaps all of RAM a dozen times), also in other cuts than they came in.
  */
-import { type GuestMemory, PAGE_DWORDS } from '../../base/index.js';
+import { GUEST_FRAMES, type GuestMemory, PAGE_DWORDS } from '../../base/index.js';
 import type { Native } from '../native.js';
 import type { VfioUserCounters } from './counters.js';
 import type { Rule } from './protocol.js';
@@ -10,8 +10,6 @@ import { type RamFile, RamFiles, WINDOW_PAGES, WINDOW_SHIFT } from './ram-file.j
 
 /** Ranges that one client may have at a time: the protocol's own default for max_dma_maps. */
 export const MAX_RANGES = 65535;
-/** Frames that a device with 39 address bits can reach; ranges above are known, but not RAM to the device. */
-export const FRAME_LIMIT = 2 ** 27;
 /** File pages are counted in 31 bits. */
 const MAX_FILE_PAGES = 2 ** 31 - 1;
 
@@ -120,7 +118,7 @@ export class VfioGuestMemory implements GuestMemory {
     let file: RamFile | null = null;
     // A device writes through its mapping whatever the guest's page tables say, so memory that it may only read is not
     // memory it can be given. Guests have that only below 1 MiB, where the BIOS keeps its copy.
-    if (fd >= 0 && writable && end <= FRAME_LIMIT) {
+    if (fd >= 0 && writable && end <= GUEST_FRAMES) {
       if (page + frames > MAX_FILE_PAGES) return 'dma-map.offset';
       const found = this.#files.acquire(fd, page, frames);
       if (typeof found === 'string') return found;

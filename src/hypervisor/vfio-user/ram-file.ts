@@ -10,7 +10,7 @@ import type { Rule } from './protocol.js';
 /** Pages in a window. A dword index within a window stays below 2^28: a small integer, and well within a typed array. */
 export const WINDOW_SHIFT = 18;
 export const WINDOW_PAGES = 2 ** WINDOW_SHIFT;
-/** Windows that one client may have: 512 GiB, all that a 39-bit device can reach. */
+/** Windows that one client may have: 512 GiB of files, of which a guest's memory may be scattered pieces. */
 export const MAX_WINDOWS = 512;
 
 export class RamFile {
