@@ -96,8 +96,12 @@ export class GgttSlice {
 
   /** An access the table decodes: 4 or 8 bytes, naturally aligned, inside the table. */
   #decodes(byteOffset: number, bytes: number): boolean {
+    // Within the table an offset is a small integer: the mask and the shifts below are exact.
     return (
-      (bytes === 4 || bytes === 8) && byteOffset >= 0 && byteOffset % bytes === 0 && byteOffset < this.#totalEntries * 8
+      (bytes === 4 || bytes === 8) &&
+      byteOffset >= 0 &&
+      byteOffset < this.#totalEntries * 8 &&
+      (byteOffset & (bytes - 1)) === 0
     );
   }
 
@@ -111,7 +115,7 @@ export class GgttSlice {
       this.refused['ggtt-access']++;
       return 0;
     }
-    const slot = this.#slot(Math.floor(byteOffset / 8));
+    const slot = this.#slot(byteOffset >>> 3);
     if (slot < 0) return 0;
     const half = this.#halves[slot]!;
     const hi = half === HELD_HI ? this.#held[slot]! : this.#hi[slot]!;
@@ -126,7 +130,7 @@ export class GgttSlice {
       this.refused['ggtt-access']++;
       return;
     }
-    const page = Math.floor(byteOffset / 8);
+    const page = byteOffset >>> 3;
     const slot = this.#slot(page);
     if (slot < 0) {
       this.refused['ggtt-outside']++;
