@@ -126,6 +126,11 @@ export class Recorder implements TrapSink {
     this.#noteIdle();
   }
 
+  /** Why the journal ends before its guest does, or null. */
+  get failed(): string | null {
+    return this.#journal.failed;
+  }
+
   /** An interrupt went to the guest. */
   interrupt(): void {
     if (this.#open) this.#tag(REC.INTERRUPT);

@@ -38,8 +38,10 @@ interface Seat {
   readonly member: Member;
   readonly spec: VgpuSpec;
   readonly server: VfioUserServer | null;
-  readonly replay: ReplayGuest | null;
+  /** Null also when the journal turned out to be damaged. */
+  replay: ReplayGuest | null;
   recorder: Recorder | null;
+  journalLost: boolean;
   generation: number;
 }
 
@@ -133,22 +135,39 @@ export class MediatorService implements MediatorCalls {
 
   #pumpReplays(): void {
     const now = this.#core.clock.now();
-    for (const { replay, member, spec } of this.#seats.values()) {
-      if (!replay || replay.pump(member.vgpu, now)) continue;
-      if (spec.transport.kind !== 'replay' || !spec.transport.loop) continue;
-      member.vgpu.detach();
-      replay.rewind();
-      member.vgpu.attach(replay);
+    for (const seat of this.#seats.values()) {
+      const { replay, member, spec } = seat;
+      if (!replay) continue;
+      try {
+        if (replay.pump(member.vgpu, now)) continue;
+        if (spec.transport.kind !== 'replay' || !spec.transport.loop) {
+          // It stays as it stands, with what it shows.
+          seat.replay = null;
+          continue;
+        }
+        member.vgpu.detach();
+        replay.rewind();
+        member.vgpu.attach(replay);
+      } catch (error) {
+        // A journal that is damaged further on, most likely: this guest has come to its end.
+        seat.replay = null;
+        member.vgpu.fault(error);
+      }
     }
   }
 
   /** A guest's memory map changed: what its page tables name may be other memory now. */
   #memoryChanges(): void {
     for (const seat of this.#seats.values()) {
-      const memory = seat.member.vgpu.memory;
+      const { vgpu } = seat.member;
+      const { memory } = vgpu;
       if (!(memory instanceof VfioGuestMemory) || memory.generation === seat.generation) continue;
       seat.generation = memory.generation;
-      seat.member.vgpu.memoryChanged();
+      try {
+        vgpu.memoryChanged();
+      } catch (error) {
+        vgpu.fault(error);
+      }
     }
   }
 
@@ -156,7 +175,18 @@ export class MediatorService implements MediatorCalls {
     const now = this.#real.now();
     if (now - this.#ticked < TICK_NS) return;
     this.#ticked = now;
-    for (const { server } of this.#seats.values()) server?.tick(now);
+    for (const seat of this.#seats.values()) {
+      seat.server?.tick(now);
+      this.#lookAtJournal(seat);
+    }
+  }
+
+  /** Says once that a journal could not be written on; its guest is not to suffer for it. */
+  #lookAtJournal(seat: Seat): void {
+    const failed = seat.recorder?.failed ?? null;
+    if (failed === null || seat.journalLost) return;
+    seat.journalLost = true;
+    process.stderr.write(`xengt: the journal of ${seat.member.name} ends here: ${failed}\n`);
   }
 
   // ---- calls
@@ -178,9 +208,11 @@ export class MediatorService implements MediatorCalls {
           waiter: this.#waiter,
           makeGuest: (port) => this.#attach(seat, port),
           onDetach: () => this.#detach(seat),
+          onFault: (error) => member.vgpu.fault(error),
         }),
         replay: null,
         recorder: null,
+        journalLost: false,
         generation: -1,
       };
       this.#seats.set(member.id, seat);
@@ -201,8 +233,21 @@ export class MediatorService implements MediatorCalls {
     }
     const member = this.#core.create({ ...spec, type, monitor, grant });
     const replay = new ReplayGuest(journal, this.#core.gpu.frameBase(member.id));
-    member.vgpu.attach(replay);
-    this.#seats.set(member.id, { member, spec, server: null, replay, recorder: null, generation: -1 });
+    try {
+      member.vgpu.attach(replay);
+    } catch (error) {
+      this.#core.remove(member.id);
+      throw error;
+    }
+    this.#seats.set(member.id, {
+      member,
+      spec,
+      server: null,
+      replay,
+      recorder: null,
+      journalLost: false,
+      generation: -1,
+    });
     return this.#info(member.id);
   }
 
@@ -232,6 +277,7 @@ export class MediatorService implements MediatorCalls {
       () => vgpu.busy,
     );
     seat.recorder = recorder;
+    seat.journalLost = false;
     vgpu.attach(recordingPort(port, recorder));
     return recorder;
   }

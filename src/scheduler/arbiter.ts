@@ -321,8 +321,8 @@ export class Arbiter {
       const toGuest = bits & ~(1 << CONTEXT_SWITCH);
       if (running && toGuest !== 0) running.client.parts.events.engineInterrupt(engine, toGuest);
       if ((bits & (1 << CONTEXT_SWITCH)) !== 0 && slot.driver.completed(running?.contextId ?? 0) && running) {
-        this.#dispatcher.saveContext(running.client, running.workload);
-        this.#end(engine, slot, 'complete', null);
+        const fault = this.#saveContext(running);
+        this.#end(engine, slot, fault === null ? 'complete' : 'rejected', fault);
       }
     }
     gpu.write32(MASTER_IRQ, MASTER_ENABLE);
@@ -338,8 +338,7 @@ export class Arbiter {
     try {
       prepared = this.#dispatcher.prepare(client, workload);
     } catch (error) {
-      if (!(error instanceof XengtError)) throw error;
-      this.#finished(client, workload, 'rejected', reasonOf(error));
+      this.#finished(client, workload, 'rejected', rejection(error));
       slot.ledger.enter(IDLE, this.#realTime.now());
       return true;
     }
@@ -366,6 +365,16 @@ export class Arbiter {
     slot.ledger.enter(vgpu, this.#realTime.now());
     slot.driver.submit(prepared.descriptor, this.#serial);
     return false;
+  }
+
+  /** @returns what went wrong, or null */
+  #saveContext({ client, workload }: Running): string | null {
+    try {
+      this.#dispatcher.saveContext(client, workload);
+      return null;
+    } catch (error) {
+      return rejection(error);
+    }
   }
 
   #end(engine: EngineId, slot: Slot, result: WorkloadResult, reason: string | null): void {
@@ -439,4 +448,9 @@ export class Arbiter {
     client.hwsp[engine] = gmadr;
     return true;
   }
+}
+
+/** Why a workload is rejected. A fault of ours that one guest's memory brings out costs that guest its vGPU, not everybody. */
+function rejection(error: unknown): string {
+  return error instanceof XengtError ? error.message : `internal error: ${reasonOf(error)}`;
 }

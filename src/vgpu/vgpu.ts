@@ -217,6 +217,19 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.#guest?.fail(reason);
   }
 
+  /**
+   * Something of ours threw while it served this guest: the guest loses its vGPU, everybody else goes on. Where it happened
+   * goes into the reason, for nobody else will see it.
+   */
+  fault(error: unknown): void {
+    if (error instanceof XengtError) {
+      this.failsafe(reasonOf(error));
+      return;
+    }
+    const at = error instanceof Error ? (error.stack?.split('\n')[1]?.trim() ?? '') : '';
+    this.failsafe(`internal error: ${reasonOf(error)} ${at}`.trim());
+  }
+
   refuse(rule: string): void {
     this.refusals.set(rule, (this.refusals.get(rule) ?? 0) + 1);
   }
@@ -426,7 +439,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   // ---- what comes back from the arbiter
 
   engineInterrupt(engine: EngineId, bits: number): void {
-    this.irq.raiseEngine(engine, bits);
+    try {
+      this.irq.raiseEngine(engine, bits);
+    } catch (error) {
+      this.fault(error);
+    }
   }
 
   workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null): void {
@@ -435,7 +452,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       this.failsafe(reason ?? 'workload rejected');
       return;
     }
-    this.#ports[engine]?.done(tag, result === 'complete');
+    try {
+      this.#ports[engine]?.done(tag, result === 'complete');
+    } catch (error) {
+      this.fault(error);
+    }
   }
 
   #deliver(asserted: boolean): void {
@@ -454,7 +475,12 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   advance(now: number): void {
-    if (this.#guest) this.display.advance(now);
+    if (!this.#guest) return;
+    try {
+      this.display.advance(now);
+    } catch (error) {
+      this.fault(error);
+    }
   }
 }
 

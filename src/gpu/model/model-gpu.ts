@@ -39,6 +39,8 @@ export class ModelGpu implements Gpu {
   readonly platform: Platform;
   readonly apertureBytes: number;
   readonly fences: number;
+  /** Pages that allocate() can hand out in all. */
+  readonly poolPages: number;
   onInterrupt: (() => void) | null = null;
 
   readonly #device: Device;
@@ -58,7 +60,8 @@ export class ModelGpu implements Gpu {
     this.#commandsPerAdvance = options.commandsPerAdvance ?? DEFAULT_COMMANDS;
     this.#granularity = options.granularity ?? DEFAULT_GRANULARITY;
     checkCost(cost);
-    this.#memory = new MachineMemory(options.poolPages ?? DEFAULT_POOL_PAGES);
+    this.poolPages = options.poolPages ?? DEFAULT_POOL_PAGES;
+    this.#memory = new MachineMemory(this.poolPages);
     const registers = new RegisterFile();
     this.#device = {
       platform,

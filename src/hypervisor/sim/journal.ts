@@ -3,7 +3,7 @@
  * that unpack to the line "xengt-journal 1", a header line of JSON, and records: a tag byte, then unsigned LEB128 numbers
  * and raw bytes as the tag says. Memory records stand before the event that touched the memory.
  */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { PAGE_DWORDS, PAGE_SIZE, reasonOf, XengtError } from '../../base/index.js';
 
@@ -57,6 +57,8 @@ export class JournalWriter {
   readonly #file: number;
   #buffer = Buffer.alloc(CHUNK + 4 * PAGE_SIZE);
   #at = 0;
+  /** Why nothing is written any more, or null: a full disk ends the journal, not the guest that it records. */
+  failed: string | null = null;
 
   constructor(path: string, header: JournalHeader) {
     try {
@@ -87,9 +89,14 @@ export class JournalWriter {
   }
 
   flush(): void {
-    if (this.#at === 0) return;
-    writeSync(this.#file, gzipSync(this.#buffer.subarray(0, this.#at), { level: 9 }));
+    const bytes = this.#buffer.subarray(0, this.#at);
     this.#at = 0;
+    if (bytes.length === 0 || this.failed !== null) return;
+    try {
+      writeFileSync(this.#file, gzipSync(bytes, { level: 9 }));
+    } catch (error) {
+      this.failed = reasonOf(error);
+    }
   }
 
   close(): void {

@@ -34,6 +34,8 @@ export interface VfioUserOptions {
   readonly makeGuest: (port: VfioGuestPort) => TrapSink;
   /** The client is gone. Its memory is still there during the call, and no longer after. */
   readonly onDetach: (reason: string) => void;
+  /** The device threw while it served its client. The client gets an error; what becomes of the device is decided here. */
+  readonly onFault?: (error: unknown) => void;
   /** Offer REGION_WRITE_MULTI. Default true. */
   readonly writeMultiple?: boolean;
   /** A client that leaves a message or an answer half done for so long is let go. Default 10 s. */
@@ -98,6 +100,11 @@ export class VfioUserServer implements Source, SessionHost {
 
   log(message: string): void {
     this.#given.log?.(`${this.path}: ${message}`);
+  }
+
+  /** SessionHost: only the client has a device. */
+  fault(error: unknown): void {
+    this.#given.onFault?.(error);
   }
 
   onReady(id: number, budget: number): boolean {

@@ -40,6 +40,8 @@ export interface SessionHost {
   readonly counters: VfioUserCounters;
   readonly options: SessionOptions;
   log(message: string): void;
+  /** Serving the client's device threw what is no refusal. */
+  fault(error: unknown): void;
   /** A client has shown its version: makes its device, or says by which rule it can't have one. */
   attach(session: Session): TrapSink | Rule;
 }
@@ -176,6 +178,7 @@ export class Session implements GuestPort {
     } catch (error) {
       // A fault of ours; the guest gets an error, and everybody else goes on.
       this.#host.log(`message ${command} failed: ${reasonOf(error)}`);
+      if (this.versioned) this.#host.fault(error);
       result = this.#refuse('internal');
     }
     if ((flags & FLAG.NO_REPLY) !== 0) {
