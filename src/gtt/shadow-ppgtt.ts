@@ -82,7 +82,9 @@ export class ShadowPpgtt {
   readonly #maxPages: number;
   readonly #allow2M: boolean;
   #allow64K: boolean;
-  readonly #roots: Root[] = [];
+  readonly #roots = new Set<Root>();
+  /** Roots by a hash of their addresses, for a guest may have as many as it has pages. */
+  readonly #byHash = new Map<number, Root[]>();
   /** Roots that the guest gave up while the device still walks them. */
   readonly #leaving = new Set<Root>();
   #pass = 0;
@@ -115,7 +117,7 @@ export class ShadowPpgtt {
   }
 
   get roots(): readonly PpgttRoot[] {
-    return this.#roots;
+    return [...this.#roots];
   }
 
   /** The guest switched 64 KiB pages on or off: what tables mean has changed. */
@@ -128,7 +130,7 @@ export class ShadowPpgtt {
   /** The shadow of an address space that create() made, or undefined. Takes no reference. */
   find(levels: 3 | 4, pdps: readonly number[]): PpgttRoot | undefined {
     const count = levels === 4 ? 1 : L3_ROOTS;
-    for (const root of this.#roots) {
+    for (const root of this.#byHash.get(hashOf(levels, pdps)) ?? []) {
       if (root.levels !== levels) continue;
       let same = 0;
       while (same < count && root.pdps[same] === pageAddress(pdps[same])) same++;
@@ -146,7 +148,7 @@ export class ShadowPpgtt {
   create(levels: 3 | 4, pdps: readonly number[]): PpgttRoot {
     const known = this.find(levels, pdps);
     if (known !== undefined) return known;
-    if (this.#roots.length >= this.#maxPages) {
+    if (this.#roots.size >= this.#maxPages) {
       throw new XengtError('XENGT_E_PPGTT', `the guest has more than ${this.#maxPages} page-table roots`);
     }
     const count = levels === 4 ? 1 : L3_ROOTS;
@@ -170,7 +172,11 @@ export class ShadowPpgtt {
       throw error;
     }
     const root = new Root(levels, addresses, tables);
-    this.#roots.push(root);
+    this.#roots.add(root);
+    const hash = hashOf(levels, addresses);
+    const alike = this.#byHash.get(hash);
+    if (alike) alike.push(root);
+    else this.#byHash.set(hash, [root]);
     return root;
   }
 
@@ -202,9 +208,17 @@ export class ShadowPpgtt {
   /** The guest gives the address space up: it is not found again, and its shadow goes once nothing holds it. */
   destroy(root: PpgttRoot): void {
     const own = this.#own(root);
-    if (own.known) this.#roots.splice(this.#roots.lastIndexOf(own), 1);
+    if (own.known) this.#forget(own);
     own.known = false;
     this.#settle(own);
+  }
+
+  #forget(root: Root): void {
+    this.#roots.delete(root);
+    const hash = hashOf(root.levels, root.pdps);
+    const alike = this.#byHash.get(hash)!;
+    if (alike.length === 1) this.#byHash.delete(hash);
+    else alike.splice(alike.indexOf(root), 1);
   }
 
   /** Frees a root that nobody needs any more. */
@@ -411,7 +425,7 @@ export class ShadowPpgtt {
   }
 
   save(): PpgttSnapshot {
-    return { roots: this.#roots.map(({ levels, pdps }) => ({ levels, pdps: [...pdps] })) };
+    return { roots: this.roots.map(({ levels, pdps }) => ({ levels, pdps: [...pdps] })) };
   }
 
   /** Takes over saved roots in place of those there are. */
@@ -422,8 +436,7 @@ export class ShadowPpgtt {
 
   /** The guest's device was reset: all its address spaces are given up. */
   destroyAll(): void {
-    // From the end, where taking one out moves no other.
-    for (const root of [...this.#roots].reverse()) this.destroy(root);
+    for (const root of this.roots) this.destroy(root);
   }
 
   /** Gives everything back, held or not, scratch included. The device must not be walking any of it. */
@@ -432,6 +445,14 @@ export class ShadowPpgtt {
     this.destroyAll();
     this.#tables.freeScratch();
   }
+}
+
+function hashOf(levels: 3 | 4, pdps: readonly number[]): number {
+  let hash: number = levels;
+  for (let i = 0; i < (levels === 4 ? 1 : L3_ROOTS); i++) {
+    hash = (Math.imul(hash, 0x9e3779b1) + pageAddress(pdps[i]) / PAGE_SIZE) >>> 0;
+  }
+  return hash;
 }
 
 /** A root pointer's page: hardware ignores the low bits. */
