@@ -95,7 +95,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   {
     name: 'scanout',
     title: 'Scanout capture',
-    about: 'The picture of one screen with 32-bit pixels, whose pages lie scattered. Baseline: copying as many pages.',
+    about:
+      'The picture of one screen with 32-bit pixels, whose pages lie scattered, in fresh memory. Baseline: copying as many ' +
+      'pages to memory that is there already.',
     run: scanout,
   },
 ];

@@ -3,12 +3,12 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { packageInfo } from '../src/control/package-info.js';
 import { JournalReader } from '../src/hypervisor/index.js';
-import { replayFile } from '../src/mediator/index.js';
+import { type ReplayResult, replayFile } from '../src/mediator/index.js';
 import { type Effort, median, type Row, skip, spreadOf, type Table } from './measure.js';
 
-/** A journal is replayed until it has had its rounds, or this is used up. At least once. */
-const BUDGET_NS = 4e9;
-const MOST_ROUNDS = 5;
+/** A journal is replayed until it has had its rounds, or this is used up; at least once. */
+const BUDGET_NS = 3e9;
+const MOST_ROUNDS = 11;
 
 function timed<T>(work: () => T): { ns: number; value: T } {
   const start = process.hrtime();
@@ -25,19 +25,34 @@ function readOnly(file: string): number {
   return records;
 }
 
-function measure(file: string, effort: Effort): Row[] {
-  const replays: number[] = [];
-  const reads: number[] = [];
-  let spent = 0;
-  let { value: report, ns } = timed(() => replayFile(file));
-  for (;;) {
-    replays.push(ns);
-    const read = timed(() => readOnly(file)).ns;
-    reads.push(read);
-    spent += ns + read;
-    if (replays.length === Math.min(MOST_ROUNDS, effort.rounds) || spent + ns + read > BUDGET_NS) break;
-    ({ value: report, ns } = timed(() => replayFile(file)));
+interface Round {
+  readonly report: ReplayResult;
+  readonly replayNs: number;
+  readonly readNs: number;
+}
+
+function round(file: string): Round {
+  const { ns: replayNs, value: report } = timed(() => replayFile(file));
+  return { report, replayNs, readNs: timed(() => readOnly(file)).ns };
+}
+
+/** The first round only teaches the compiler, unless there is no time for more. */
+function rounds(file: string, most: number): Round[] {
+  const first = round(file);
+  const all: Round[] = [];
+  for (let left = BUDGET_NS - first.replayNs - first.readNs; left > 0 && all.length < most; ) {
+    const one = round(file);
+    all.push(one);
+    left -= one.replayNs + one.readNs;
   }
+  return all.length > 0 ? all : [first];
+}
+
+function measure(file: string, effort: Effort): Row[] {
+  const all = rounds(file, Math.min(MOST_ROUNDS, effort.rounds));
+  const { report } = all[0]!;
+  const replays = all.map(({ replayNs }) => replayNs);
+  const reads = all.map(({ readNs }) => readNs);
   const time = median(replays);
   const recorded = report.recordedNs / 1e9;
   const name = basename(file, '.xj');
