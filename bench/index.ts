@@ -71,6 +71,10 @@ async function main(): Promise<void> {
   const said = caution(results);
   if (said !== '') console.log(said);
   if (!writeDocs) return;
+  const skipped = results.filter(({ table: { skipped: why } }) => why !== null).map(({ benchmark: { name } }) => name);
+  if (skipped.length > 0) {
+    throw new XengtError('XENGT_E_UNAVAILABLE', `the page is not written without ${skipped.join(', ')} (see above)`);
+  }
   const file = join(packageInfo().root, 'docs', 'benchmarks.md');
   const cpu = cpus();
   const machine = { node: process.version, cpu: cpu[0]?.model.trim() || process.arch, cpus: cpu.length };

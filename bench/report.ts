@@ -70,7 +70,6 @@ const cell = (text: string): string => text.replaceAll('|', '\\|');
 
 function forManual({ benchmark, table }: Result): string {
   const lines = [`## ${benchmark.title}`, '', benchmark.about, ''];
-  if (table.skipped !== null) return [...lines, `Not measured: ${table.skipped}.`, ''].join('\n');
   lines.push(`\`npm run bench -- ${benchmark.name}\``, '');
   lines.push('| operation | median | spread | relative to |', '| --- | ---: | ---: | --- |');
   for (const row of table.rows) {

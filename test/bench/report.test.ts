@@ -32,7 +32,6 @@ test('the terminal shows each operation with its time and what it is relative to
 test('a benchmark that could not run says why', () => {
   const skipped = { benchmark, table: { rows: [], skipped: 'there is no journal' } };
   expect(forTerminal(skipped)).toContain('skipped: there is no journal');
-  expect(manual([skipped], machine)).toContain('Not measured: there is no journal.');
 });
 
 test('figures that varied too much are pointed out', () => {
