@@ -90,6 +90,13 @@ export class Engine {
     return spent;
   }
 
+  /** The host had no time for the engine: what it does next, it does from `now` on. */
+  slip(now: number): void {
+    if (!this.runnable || this.time >= now) return;
+    this.busyNs += now - this.time;
+    this.time = now;
+  }
+
   /** A new list waits since `now`. An engine that slept starts then. */
   wake(now: number): void {
     if (!this.#lists.running && this.time < now) this.time = now;

@@ -182,6 +182,8 @@ export class ModelGpu implements Gpu {
       if (engine === null || engine.time > this.#now) break;
       if (budget <= 0) {
         this.#exhausted = true;
+        // What was not done by now takes longer: were it owed, one endless batch would put off all that is submitted after it.
+        for (const late of this.#engines) late.slip(this.#now);
         break;
       }
       // Up to where another engine is: what they do to each other's memory happens in the order of engine time.
