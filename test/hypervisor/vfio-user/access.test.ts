@@ -139,11 +139,14 @@ describe.runIf(native)('a guest behind vfio-user', () => {
   });
 
   it('gets an error when the device fails, and the connection goes on', () => {
-    rig.device.fault = new Error('a bug');
+    const bug = new Error('a bug');
+    rig.device.fault = bug;
     expect(rig.ask(client, COMMAND.REGION_READ, readBody(0, 0, 4)).flags).toBe(FLAG.REPLY | FLAG.ERROR);
     rig.device.fault = null;
     expect(rig.ask(client, COMMAND.REGION_READ, readBody(0, 0, 4)).errno).toBe(0);
     expect(rig.server.counters.refusals.internal).toBe(1);
+    // Its vGPU is told what it was, and goes to failsafe.
+    expect(rig.faults).toEqual([bug]);
   });
 
   it('cannot be attached twice over one connection', () => {

@@ -185,6 +185,8 @@ export class Rig {
   port: GuestPort | null = null;
   readonly detached: string[] = [];
   readonly log: string[] = [];
+  /** What the device threw. */
+  readonly faults: unknown[] = [];
   /** Set: makeGuest throws it. */
   refusal: Error | null = null;
   /** Called by onDetach. */
@@ -210,6 +212,7 @@ export class Rig {
         this.whileDetaching();
         this.detached.push(reason);
       },
+      onFault: (error) => this.faults.push(error),
       log: (line) => this.log.push(line),
       ...more,
     });
