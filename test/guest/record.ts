@@ -26,6 +26,14 @@ const STEPS_LIMIT_MS = 120_000;
 const SETTLE_MS = 500;
 
 const say = (text: string): string => `console:${encodeArgument(text)}`;
+/** Fills the screen with what the guest knows of its vGPU, without scrolling: that repaints the whole screen. */
+const ABOUT = [
+  'echo; echo; uname -srvm',
+  "echo; grep -E 'CPU|i915' /proc/interrupts",
+  "echo; dmesg | grep -E 'i915|drm' | grep -vi firmware | cut -c1-120 | tail -n 24",
+  "echo; echo -n 'ready: '",
+].join('; ');
+const about = `sh:${encodeArgument(`(${ABOUT}) >/dev/tty1 2>&1`)}`;
 
 const RECORDINGS: readonly Recording[] = [
   {
@@ -33,21 +41,21 @@ const RECORDINGS: readonly Recording[] = [
     kernel: 'bookworm',
     monitor: true,
     before: 0,
-    steps: ['probe', say('vGPU 1: Debian 12, Linux 6.1, unmodified i915'), 'exec:120', 'hold'],
+    steps: ['probe', say('vGPU 1: Debian 12, Linux 6.1, unmodified i915'), about, 'exec:120', 'hold'],
   },
   {
     file: '2-linux-6.12-monitor.xj',
     kernel: 'trixie',
     monitor: true,
     before: 1,
-    steps: ['probe', say('vGPU 2: Debian 13, Linux 6.12, unmodified i915'), 'exec:120', 'hold'],
+    steps: ['probe', say('vGPU 2: Debian 13, Linux 6.12, unmodified i915'), about, 'exec:120', 'hold'],
   },
   {
     file: '3-linux-6.12-reload.xj',
     kernel: 'trixie',
     monitor: false,
     before: 0,
-    steps: ['probe', 'exec:80', 'reload:1', 'exec:40', 'hold'],
+    steps: ['probe', 'exec:60', 'reload:1', 'exec:40', 'hold'],
   },
 ];
 
