@@ -11,6 +11,7 @@ export interface ApertureHost {
   readonly grant: Grant;
   readonly memory: GuestMemory;
   gfnOfGmadrPage(page: number): number;
+  refuse(rule: string): void;
 }
 
 const FENCES = 0x100000 >>> 2;
@@ -18,6 +19,8 @@ const FENCE_VALID = 1;
 const FENCE_TILE_Y = 2;
 
 export class Aperture {
+  /** High half of the last 8-byte read. */
+  readHi = 0;
   /** Fences in use, so that the common case costs one comparison. */
   #active = 0;
 
@@ -31,19 +34,52 @@ export class Aperture {
     }
   }
 
-  /** Reads an aligned dword. */
-  read32(gmadr: number): number {
+  /** @returns the low 32 bits, those above are in `readHi`; zero where nothing is mapped or the access is refused */
+  read(gmadr: number, bytes: number): number {
+    this.readHi = 0;
+    if (!this.#decodes(gmadr, bytes)) return 0;
+    if (bytes === 8) this.readHi = this.#read32(gmadr + 4);
+    const value = this.#read32(gmadr & ~3);
+    if (bytes >= 4) return value;
+    return (value >>> ((gmadr & 3) * 8)) & (bytes === 2 ? 0xffff : 0xff);
+  }
+
+  /** Dropped where nothing is mapped. */
+  write(gmadr: number, bytes: number, lo: number, hi: number): void {
+    if (!this.#decodes(gmadr, bytes)) return;
+    if (bytes >= 4) {
+      this.#write32(gmadr, lo, -1);
+      if (bytes === 8) this.#write32(gmadr + 4, hi, -1);
+      return;
+    }
+    const shift = (gmadr & 3) * 8;
+    this.#write32(gmadr & ~3, lo << shift, (bytes === 2 ? 0xffff : 0xff) << shift);
+  }
+
+  /** 1, 2, 4 or 8 bytes, aligned, all of them in the own slice. */
+  #decodes(gmadr: number, bytes: number): boolean {
+    const { lowStart, lowBytes } = this.host.grant;
+    const width = bytes === 4 || bytes === 8 || bytes === 1 || bytes === 2;
+    if (!width || gmadr % bytes !== 0) {
+      this.host.refuse('aperture-access');
+      return false;
+    }
+    if (gmadr >= lowStart && gmadr + bytes <= lowStart + lowBytes) return true;
+    this.host.refuse('aperture-range');
+    return false;
+  }
+
+  #read32(gmadr: number): number {
     const at = this.#locate(gmadr);
     return at < 0 ? 0 : this.host.memory.words[at]!;
   }
 
-  /** Writes those bytes of an aligned dword that `mask` names. @returns false where nothing is mapped */
-  write32(gmadr: number, value: number, mask: number): boolean {
+  /** Writes those bits of an aligned dword that `mask` names. */
+  #write32(gmadr: number, value: number, mask: number): void {
     const at = this.#locate(gmadr);
-    if (at < 0) return false;
+    if (at < 0) return;
     const { words } = this.host.memory;
     words[at] = mask === -1 ? value : (words[at]! & ~mask) | (value & mask);
-    return true;
   }
 
   #locate(gmadr: number): number {

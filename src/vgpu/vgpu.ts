@@ -277,7 +277,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     }
     if (space === 2) {
       this.traps[2 * APERTURE]!++;
-      return this.#readAperture(offset, bytes);
+      const lo = this.#aperture.read(offset, bytes);
+      this.readHi = this.#aperture.readHi;
+      return lo;
     }
     this.traps[2 * CONFIG]!++;
     const value = this.pci.read(offset, bytes);
@@ -298,7 +300,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       }
     } else if (space === 2) {
       this.traps[2 * APERTURE + 1]!++;
-      this.#writeAperture(offset, bytes, lo, hi);
+      this.#aperture.write(offset, bytes, lo, hi);
     } else {
       this.traps[2 * CONFIG + 1]!++;
       this.pci.write(offset, bytes, lo, hi);
@@ -320,41 +322,6 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     // In failsafe the registers are memory and nothing else: the guest finds what it wrote, and nothing happens.
     if (this.#failsafe === null) this.regs.write(offset, bytes, lo, hi);
     else this.regs.poke(offset, bytes, lo, hi);
-  }
-
-  #readAperture(offset: number, bytes: number): number {
-    if (!this.#decodesAperture(offset, bytes)) return 0;
-    if (bytes === 8) {
-      this.readHi = this.#aperture.read32(offset + 4);
-      return this.#aperture.read32(offset);
-    }
-    const value = this.#aperture.read32(offset & ~3);
-    if (bytes === 4) return value;
-    return (value >>> ((offset & 3) * 8)) & (bytes === 2 ? 0xffff : 0xff);
-  }
-
-  #writeAperture(offset: number, bytes: number, lo: number, hi: number): void {
-    if (!this.#decodesAperture(offset, bytes)) return;
-    if (bytes >= 4) {
-      this.#aperture.write32(offset, lo, -1);
-      if (bytes === 8) this.#aperture.write32(offset + 4, hi, -1);
-      return;
-    }
-    const shift = (offset & 3) * 8;
-    this.#aperture.write32(offset & ~3, lo << shift, (bytes === 2 ? 0xffff : 0xff) << shift);
-  }
-
-  /** 1, 2, 4 or 8 bytes, aligned, all of them in the own slice of the aperture. */
-  #decodesAperture(offset: number, bytes: number): boolean {
-    const { lowStart, lowBytes } = this.grant;
-    const width = bytes === 4 || bytes === 8 || bytes === 1 || bytes === 2;
-    if (!width || offset % bytes !== 0) {
-      this.refuse('aperture-access');
-      return false;
-    }
-    if (offset >= lowStart && offset + bytes <= lowStart + lowBytes) return true;
-    this.refuse('aperture-range');
-    return false;
   }
 
   #setGgttEntry(page: number, lo: number, hi: number): void {
