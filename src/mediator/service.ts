@@ -2,7 +2,7 @@
  * The mediator's thread: one loop that sleeps over the descriptors of all guests, lets each have its turn, keeps the core's
  * clock, and answers the control plane between events. Without the native addon it still runs replayed guests.
  */
-import { MonotonicClock, NEVER, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
+import { MonotonicClock, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
 import { platformByName } from '../hw/index.js';
 import {
   type GuestPort,
@@ -30,6 +30,8 @@ export interface MediatorOptions {
 
 /** Messages of one guest per turn, so that a busy one does not keep the others waiting. */
 const BUDGET = 256;
+/** About how late a timed sleep ends (the kernel's timer slack is 50 us). */
+const SLEEP_ENDS_NS = 60_000;
 /** Stalled clients are looked for, and nothing else happens, this often. */
 const TICK_NS = NS_PER_S;
 
@@ -116,7 +118,8 @@ export class MediatorService implements MediatorCalls {
     for (const { replay } of this.#seats.values()) if (replay) due = Math.min(due, replay.nextDue(now));
     const ns = Math.max(0, due - now);
     if (this.#waiter) {
-      this.#waiter.run(ns === NEVER ? Number.POSITIVE_INFINITY : ns, BUDGET);
+      // What is due sooner than a sleep takes to end is waited for awake: short work completes as fast as it is done.
+      this.#waiter.run(ns < SLEEP_ENDS_NS ? 0 : ns, BUDGET);
       return;
     }
     if (ns > 0) Atomics.wait(this.doorbell, 0, 0, ns / NS_PER_MS);

@@ -11,7 +11,7 @@
 #   sh:COMMAND       any command
 #   sleep:SECONDS
 #   hold             take steps from the serial console, one a line, until the line "end"
-#   poweroff
+#   poweroff         once the engines are parked, see below
 
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run
 /bin/busybox mount -t proc proc /proc
@@ -120,7 +120,10 @@ step_hold() {
   done
 }
 
+# i915 parks an engine about a second after its last work. Linux 7.2 turns interrupts off at shutdown before it parks what
+# is left, and then waits for ever for a context switch that takes longer than it busy-waits for. An idle machine has none.
 step_poweroff() {
+  [ -d /sys/module/i915 ] && sleep 2
   sync
   poweroff -f
   # The machine takes a moment to go; nothing may follow.
