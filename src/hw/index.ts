@@ -4,6 +4,7 @@ export * from './context-image.js';
 export * from './display.js';
 export * from './edid.js';
 export * from './engines.js';
+export * from './execlists.js';
 export * from './interrupts.js';
 export * from './pci-config.js';
 export * from './platform.js';

@@ -26,13 +26,15 @@ export interface Platform {
   readonly typePrefix: 'V4' | 'V5';
   /** Port that carries the virtual DP monitor (index into DDI A..E). */
   readonly monitorPort: 'B' | 'D';
+  /** RING_MODE bits that would take submission out of the mediator's hands. Source: public GVT-g handlers.c, ring mode. */
+  readonly forbiddenModeBits: number;
   /** Entries of the global GTT (4 GiB of graphics address space). */
   readonly ggttEntries: number;
   /** Frequency of the command streamers' timestamp counter, Hz. Source: PRM "Timestamp Bases". */
   readonly timestampHz: number;
 }
 
-const common = { engines: [RCS, BCS, VCS, VECS], ggttEntries: 0x100000 } as const;
+const common = { engines: [RCS, BCS, VCS, VECS], ggttEntries: 0x100000, forbiddenModeBits: 1 } as const;
 const gen9 = { ...common, gen: 9, typePrefix: 'V5', monitorPort: 'D', timestampHz: 12_000_000 } as const;
 
 export const PLATFORMS: readonly Platform[] = [
@@ -49,8 +51,8 @@ export const PLATFORMS: readonly Platform[] = [
   },
   { ...gen9, name: 'SKL', bit: P.SKL, deviceId: 0x1912, revision: 6 },
   { ...gen9, name: 'KBL', bit: P.KBL, deviceId: 0x5912, revision: 4 },
-  { ...gen9, name: 'CFL', bit: P.CFL, deviceId: 0x3e92, revision: 0 },
-  { ...gen9, name: 'CML', bit: P.CML, deviceId: 0x9bc5, revision: 5 },
+  { ...gen9, name: 'CFL', bit: P.CFL, deviceId: 0x3e92, revision: 0, forbiddenModeBits: 3 },
+  { ...gen9, name: 'CML', bit: P.CML, deviceId: 0x9bc5, revision: 5, forbiddenModeBits: 3 },
 ];
 
 export function platformByName(name: string): Platform | undefined {

@@ -13,8 +13,6 @@ export interface SwitchRow {
   readonly count: number;
   /** High half enables writes to the low half. */
   readonly masked: boolean;
-  /** The device changes it itself, so that it is read back when the engine is taken away. */
-  readonly save: boolean;
   readonly platforms: number;
 }
 
@@ -23,13 +21,12 @@ const row = (engine: EngineId, offset: number, platforms: number, extra: Partial
   offset,
   count: 1,
   masked: false,
-  save: true,
   platforms,
   ...extra,
 });
 const masked = { masked: true };
-/** Memory object control state is only ever written by guests: restore, never save. */
-const mocs = (count: number) => ({ count, save: false });
+/** Memory object control state. */
+const mocs = (count: number) => ({ count });
 
 export const SWITCH_REGISTERS: readonly SwitchRow[] = [
   row(RCS, 0x2248, P_BDW_UP),

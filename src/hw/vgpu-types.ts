@@ -21,6 +21,18 @@ export interface VgpuType extends VgpuTypeRow {
   readonly name: string;
 }
 
+/** What of the device is given to a vGPU: graphics memory by byte address, fences by number, its share of engine time. */
+export interface Grant {
+  readonly vgpu: number;
+  readonly weight: number;
+  readonly lowStart: number;
+  readonly lowBytes: number;
+  readonly highStart: number;
+  readonly highBytes: number;
+  readonly fenceStart: number;
+  readonly fenceCount: number;
+}
+
 export const VGPU_TYPE_ROWS: readonly VgpuTypeRow[] = [
   { suffix: '1', lowMiB: 512, highMiB: 2048, fences: 4, weight: 16, resolution: '1920x1200' },
   { suffix: '2', lowMiB: 256, highMiB: 1024, fences: 4, weight: 8, resolution: '1920x1200' },

@@ -7,6 +7,7 @@ import { MAX_OWNER, ModelGpu } from '../gpu/index.js';
 import {
   EDIDS,
   ENGINES,
+  type Grant,
   type Platform,
   REGISTER_ROWS,
   SMALLEST_HIGH_MIB,
@@ -14,7 +15,7 @@ import {
   type VgpuType,
 } from '../hw/index.js';
 import { compilePolicy, type Policy } from '../mmio/index.js';
-import { Arbiter, type Grant, type HangLimits } from '../scheduler/index.js';
+import { Arbiter, type HangLimits } from '../scheduler/index.js';
 import {
   MAX_SHADOW_PAGES,
   Partition,

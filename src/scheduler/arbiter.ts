@@ -9,6 +9,8 @@ import {
   ENGINE_EVENTS,
   ENGINES,
   type EngineId,
+  FENCE_BASE,
+  FENCE_VALID,
   FLUSH_NOTIFY,
   frameHi,
   frameLo,
@@ -47,8 +49,6 @@ export interface HangLimits {
   readonly runNs: number;
 }
 const HANG_LIMITS: HangLimits = { checkNs: NS_PER_S / 2, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
-/** Low half of a fence; the rest of it and of the high half are first and last page, tiling and pitch. */
-const FENCE_VALID = 1;
 /** Events of an engine, relative to its shift. */
 const ENGINE_BITS = (1 << USER_INTERRUPT) | (1 << FLUSH_NOTIFY) | (1 << CONTEXT_SWITCH);
 
@@ -103,7 +103,8 @@ export class Arbiter {
   readonly #dispatcher: Dispatcher;
   readonly #registers: RegisterSwitch;
   readonly #slots: (Slot | undefined)[] = [];
-  readonly #clients = new Map<number, Client>();
+  /** By vGPU id. */
+  readonly #clients: (Client | undefined)[] = [];
   readonly #audit: boolean;
   readonly #hang: HangLimits;
   readonly #scratchMfn: number;
@@ -163,19 +164,19 @@ export class Arbiter {
 
   attach(parts: ClientParts): void {
     const client = new Client(parts);
-    if (this.#clients.has(client.id)) throw new XengtError('XENGT_E_EXISTS', `vGPU ${client.id} is attached already`);
-    this.#clients.set(client.id, client);
+    if (this.#clients[client.id]) throw new XengtError('XENGT_E_EXISTS', `vGPU ${client.id} is attached already`);
+    this.#clients[client.id] = client;
     this.#scratchFill(client);
     for (const slot of this.#slots) slot?.policy.add(client.id, parts.grant.weight);
   }
 
   /** Takes everything back that was done for a vGPU; its memory is not touched again. */
   detach(vgpu: number): void {
-    const client = this.#clients.get(vgpu);
+    const client = this.#clients[vgpu];
     if (!client) return;
     this.reset(vgpu, this.#gpu.platform.engines);
     this.#done = this.#done.filter((done) => done.client !== client);
-    this.#clients.delete(vgpu);
+    this.#clients[vgpu] = undefined;
     for (const slot of this.#slots) {
       slot?.policy.remove(vgpu);
       if (slot?.owner === vgpu) slot.owner = 0;
@@ -205,7 +206,7 @@ export class Arbiter {
    * @returns false when refused: a foreign page, or a present entry where the guest has no memory
    */
   writeGgtt(vgpu: number, page: number, lo: number, hi: number): boolean {
-    const client = this.#clients.get(vgpu);
+    const client = this.#clients[vgpu];
     if (!client) return false;
     const slot = client.slot(page);
     if (slot < 0 && this.#audit) return false;
@@ -222,10 +223,10 @@ export class Arbiter {
    * @returns false when refused: another's fence, or a range that is not the vGPU's own; the device's fence is then off
    */
   writeFence(vgpu: number, fence: number, lo: number, hi: number): boolean {
-    const client = this.#clients.get(vgpu);
+    const client = this.#clients[vgpu];
     const grant = client?.parts.grant;
     if (!grant || fence < 0 || fence >= grant.fenceCount) return false;
-    const offset = 0x100000 + 8 * (grant.fenceStart + fence);
+    const offset = FENCE_BASE + 8 * (grant.fenceStart + fence);
     // Invalid while it changes: low half (with the valid bit) last.
     this.#gpu.write32(offset, 0);
     if ((lo & FENCE_VALID) !== 0 && !client.ownsPages(lo >>> PAGE_SHIFT, hi >>> PAGE_SHIFT)) return false;
@@ -235,7 +236,7 @@ export class Arbiter {
   }
 
   submit(workload: Workload): void {
-    const client = this.#clients.get(workload.vgpu);
+    const client = this.#clients[workload.vgpu];
     if (!client) return;
     const queue = client.queue(workload.engine);
     if (queue.length >= MAX_QUEUE) {
@@ -247,7 +248,7 @@ export class Arbiter {
 
   /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
   reset(vgpu: number, engines: readonly EngineId[]): void {
-    const client = this.#clients.get(vgpu);
+    const client = this.#clients[vgpu];
     if (!client) return;
     for (const engine of engines) {
       client.queues[engine] = [];
@@ -303,7 +304,7 @@ export class Arbiter {
   }
 
   #queued(engine: EngineId): boolean {
-    for (const client of this.#clients.values()) if ((client.queues[engine]?.length ?? 0) > 0) return true;
+    for (const client of this.#clients) if ((client?.queues[engine]?.length ?? 0) > 0) return true;
     return false;
   }
 
@@ -329,8 +330,8 @@ export class Arbiter {
   }
 
   #start(engine: EngineId, slot: Slot): boolean {
-    const vgpu = slot.policy.pick((id) => (this.#clients.get(id)?.queues[engine]?.length ?? 0) > 0);
-    const client = this.#clients.get(vgpu);
+    const vgpu = slot.policy.pick((id) => (this.#clients[id]?.queues[engine]?.length ?? 0) > 0);
+    const client = this.#clients[vgpu];
     const workload = client?.queue(engine).shift();
     if (!client || !workload) return false;
     slot.ledger.enter(SWITCHING, this.#realTime.now());
@@ -343,8 +344,9 @@ export class Arbiter {
       return true;
     }
     if (slot.owner !== vgpu) {
-      const previous = this.#clients.get(slot.owner);
+      const previous = this.#clients[slot.owner];
       if (previous) this.#registers.save(engine, previous.parts.bank);
+      else this.#registers.forget(engine);
       this.#registers.restore(engine, client.parts.bank);
       slot.owner = vgpu;
     }
@@ -394,7 +396,7 @@ export class Arbiter {
     slot.driver.reset();
     this.#end(engine, slot, 'dropped', 'engine reset by the guest');
     slot.owner = 0;
-    this.#registers.forget();
+    this.#registers.forget(engine);
   }
 
   /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
@@ -413,7 +415,7 @@ export class Arbiter {
     slot.driver.reset();
     this.#end(engine, slot, 'hung', `${ENGINES[engine]!.name}: ${what} at ring head 0x${head.toString(16)}`);
     slot.owner = 0;
-    this.#registers.forget();
+    this.#registers.forget(engine);
   }
 
   #finished(client: Client, workload: Workload, result: WorkloadResult, reason: string | null): void {
@@ -443,7 +445,7 @@ export class Arbiter {
 
   /** GMADR of the guest's own status page on an engine. @returns false when it is not the guest's */
   setHwsp(vgpu: number, engine: EngineId, gmadr: number): boolean {
-    const client = this.#clients.get(vgpu);
+    const client = this.#clients[vgpu];
     if (!client || (gmadr !== 0 && client.slot(gmadr >>> 12) < 0)) return false;
     client.hwsp[engine] = gmadr;
     return true;

@@ -4,21 +4,9 @@
  */
 import { type GuestMemory, PAGE_SIZE } from '../base/index.js';
 import type { ShadowPpgtt } from '../gtt/index.js';
-import { type EngineId, frameOf, PTE_PRESENT } from '../hw/index.js';
+import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js';
 import type { HostBuffer } from './host-gm.js';
 import type { ArbiterEvents, Workload } from './workload.js';
-
-/** What of the device is given to a vGPU, as byte addresses of graphics memory. */
-export interface Grant {
-  readonly vgpu: number;
-  readonly weight: number;
-  readonly lowStart: number;
-  readonly lowBytes: number;
-  readonly highStart: number;
-  readonly highBytes: number;
-  readonly fenceStart: number;
-  readonly fenceCount: number;
-}
 
 export interface ClientParts {
   readonly grant: Grant;

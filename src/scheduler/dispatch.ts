@@ -24,14 +24,14 @@ import {
   frameLo,
   type Platform,
   RCS,
+  RING_CTL_SIZE,
+  RING_CTL_VALID,
   writeContextLayout,
 } from '../hw/index.js';
 import type { Client } from './client.js';
 import type { HostBuffer, HostGm } from './host-gm.js';
 import type { Workload } from './workload.js';
 
-const RING_CTL_SIZE = 0x1ff000;
-const RING_VALID = 1;
 const MI_BATCH_BUFFER_END = 0x05000000;
 const CACHELINE = 64;
 
@@ -101,7 +101,7 @@ export class Dispatcher {
       words[state + CTX.RING_HEAD] = 0;
       words[state + CTX.RING_TAIL] = ring.dwords * 4;
       words[state + CTX.RING_START] = ring.gmadr;
-      words[state + CTX.RING_CTL] = ((ring.bytes - PAGE_SIZE) & RING_CTL_SIZE) | RING_VALID;
+      words[state + CTX.RING_CTL] = ((ring.bytes - PAGE_SIZE) & RING_CTL_SIZE) | RING_CTL_VALID;
       if (workload.engine === RCS) {
         words[state + CTX.BB_PER_CTX_PTR] = perCtx === 0 ? 0 : perCtx | 1;
         words[state + CTX.INDIRECT_CTX] = indirect === 0 ? 0 : (indirect | (context.indirect & 0x3f)) >>> 0;
@@ -168,7 +168,7 @@ export class Dispatcher {
     const value = (index: number): number => words[at + index]!;
     const ringStart = value(CTX.RING_START);
     const ringBytes = (value(CTX.RING_CTL) & RING_CTL_SIZE) + PAGE_SIZE;
-    if ((value(CTX.RING_CTL) & RING_VALID) === 0) {
+    if ((value(CTX.RING_CTL) & RING_CTL_VALID) === 0) {
       throw new XengtError('XENGT_E_CONTEXT', `${where}: the ring is not enabled`);
     }
     if ((ringStart & 0xfff) !== 0) {

@@ -4,17 +4,23 @@
  * Source: PRM BDW Vol 7 "Execlists"; layout of the status buffer in the hardware status page: PRM SKL Vol 7.
  */
 import type { Gpu } from '../gpu/index.js';
-import { ENGINES, type EngineId, RING } from '../hw/index.js';
+import {
+  CSB,
+  CSB_ENTRIES,
+  ENGINES,
+  type EngineId,
+  GDRST,
+  HWSP_CSB,
+  HWSP_CSB_WRITE,
+  RING,
+  RUN_LIST_ENABLE,
+} from '../hw/index.js';
 import type { HostBuffer } from './host-gm.js';
 
-const RUN_LIST_ENABLE = 1 << 15;
 const MASKED_ENABLE_RUN_LIST = ((RUN_LIST_ENABLE << 16) | RUN_LIST_ENABLE) >>> 0;
-const CSB_ENTRIES = 6;
-/** Dwords of the status buffer and its write pointer within the hardware status page. */
-const HWSP_CSB = 0x10;
-const HWSP_CSB_WRITE = 0x1f;
-/** Status: the context ran to its end. */
-const CONTEXT_COMPLETE = 0x10;
+/** RESET_CTL is masked: request, and take the request back. */
+const RESET_REQUEST = 0x00010001;
+const RESET_RELEASE = 0x00010000;
 
 export class EngineDriver {
   readonly #base: number;
@@ -62,16 +68,16 @@ export class EngineDriver {
       this.#read = (this.#read + 1) % CSB_ENTRIES;
       const status = words[at + HWSP_CSB + 2 * this.#read]!;
       const id = words[at + HWSP_CSB + 2 * this.#read + 1]!;
-      if ((status & CONTEXT_COMPLETE) !== 0 && id === contextId) done = true;
+      if ((status & CSB.COMPLETE) !== 0 && id === contextId) done = true;
     }
     return done;
   }
 
   /** Aborts whatever runs and starts anew. */
   reset(): void {
-    this.gpu.write32(this.#base + RING.RESET_CTL, 0x00010001);
-    this.gpu.write32(0x941c, this.#resetMask);
-    this.gpu.write32(this.#base + RING.RESET_CTL, 0x00010000);
+    this.gpu.write32(this.#base + RING.RESET_CTL, RESET_REQUEST);
+    this.gpu.write32(GDRST, this.#resetMask);
+    this.gpu.write32(this.#base + RING.RESET_CTL, RESET_RELEASE);
     this.start();
   }
 

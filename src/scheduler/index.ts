@@ -3,7 +3,7 @@
  * reset, accounting. Its face is the arbiter; a vGPU reaches nothing shared but through it.
  */
 export { Arbiter, type ArbiterOptions, type HangLimits } from './arbiter.js';
-export type { ClientParts, Grant } from './client.js';
+export type { ClientParts } from './client.js';
 export { EngineLedger } from './ledger.js';
 export { type SchedulingPolicy, WeightedRoundRobin } from './policy.js';
 export type { ArbiterEvents, Workload, WorkloadResult } from './workload.js';

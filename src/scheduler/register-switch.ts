@@ -1,64 +1,59 @@
 /**
  * Hands an engine's registers from one vGPU to the next. Values of a vGPU live in its register bank; here they go to and
- * from the device. Only values that differ are written, since a register write reaches over PCI on real hardware.
+ * from the device. All are read back when an engine changes hands, since commands may have changed any of them; only
+ * values that differ are written, since a register write reaches over PCI on real hardware.
  */
 import type { Gpu } from '../gpu/index.js';
 import { type EngineId, type Platform, SWITCH_REGISTERS } from '../hw/index.js';
 
+/** The registers of one engine, as flat columns. */
+interface Columns {
+  readonly offsets: readonly number[];
+  readonly masked: readonly boolean[];
+  /** What the device holds; NaN where that is not known. */
+  readonly device: Float64Array;
+}
+
 export class RegisterSwitch {
-  /** Per engine: offset, whether masked, whether saved; flat for the switch loop. */
-  readonly #offsets: number[][] = [];
-  readonly #masked: boolean[][] = [];
-  readonly #save: boolean[][] = [];
-  /** What the device holds, so that equal values are not written again. */
-  readonly #device = new Map<number, number>();
+  readonly #engines: (Columns | undefined)[] = [];
 
   constructor(
     private readonly gpu: Gpu,
     platform: Platform,
   ) {
     for (const engine of platform.engines) {
-      this.#offsets[engine] = [];
-      this.#masked[engine] = [];
-      this.#save[engine] = [];
-    }
-    for (const row of SWITCH_REGISTERS) {
-      const offsets = this.#offsets[row.engine];
-      if (!offsets || (row.platforms & platform.bit) === 0) continue;
-      for (let i = 0; i < row.count; i++) {
-        offsets.push(row.offset + 4 * i);
-        this.#masked[row.engine]!.push(row.masked);
-        this.#save[row.engine]!.push(row.save);
-      }
+      const rows = SWITCH_REGISTERS.filter((row) => row.engine === engine && (row.platforms & platform.bit) !== 0);
+      const offsets = rows.flatMap((row) => Array.from({ length: row.count }, (_, i) => row.offset + 4 * i));
+      const masked = rows.flatMap((row) => new Array<boolean>(row.count).fill(row.masked));
+      this.#engines[engine] = { offsets, masked, device: new Float64Array(offsets.length).fill(Number.NaN) };
     }
   }
 
-  /** Reads back what the device may have changed while `bank`'s owner ran. */
+  /** Takes the device's values over into `bank`, whose owner ran last. */
   save(engine: EngineId, bank: Uint32Array): void {
-    const offsets = this.#offsets[engine]!;
+    const { offsets, masked, device } = this.#engines[engine]!;
     for (let i = 0; i < offsets.length; i++) {
-      if (!this.#save[engine]![i]) continue;
       const offset = offsets[i]!;
-      const value = this.gpu.read32(offset);
-      bank[offset >>> 2] = this.#masked[engine]![i] ? value & 0xffff : value;
-      this.#device.set(offset, bank[offset >>> 2]!);
+      const read = this.gpu.read32(offset);
+      const value = masked[i] ? read & 0xffff : read;
+      bank[offset >>> 2] = value;
+      device[i] = value;
     }
   }
 
   restore(engine: EngineId, bank: Uint32Array): void {
-    const offsets = this.#offsets[engine]!;
+    const { offsets, masked, device } = this.#engines[engine]!;
     for (let i = 0; i < offsets.length; i++) {
       const offset = offsets[i]!;
-      const isMasked = this.#masked[engine]![i]!;
-      const value = isMasked ? bank[offset >>> 2]! & 0xffff : bank[offset >>> 2]!;
-      if (this.#device.get(offset) === value) continue;
-      this.gpu.write32(offset, isMasked ? (0xffff0000 | value) >>> 0 : value);
-      this.#device.set(offset, value);
+      const value = masked[i] ? bank[offset >>> 2]! & 0xffff : bank[offset >>> 2]!;
+      if (device[i] === value) continue;
+      this.gpu.write32(offset, masked[i] ? (0xffff0000 | value) >>> 0 : value);
+      device[i] = value;
     }
   }
 
-  /** Forgets what the device holds (after a reset of the device). */
-  forget(): void {
-    this.#device.clear();
+  /** What the device holds is not known any more: the engine was reset, or whoever ran on it is gone. */
+  forget(engine: EngineId): void {
+    this.#engines[engine]!.device.fill(Number.NaN);
   }
 }

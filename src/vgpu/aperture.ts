@@ -3,8 +3,7 @@
  * its memory, detiled where a fence covers the address. Back ends that map the aperture do not come here.
  */
 import type { GuestMemory } from '../base/index.js';
-import { surfaceOffset, TILE_X, TILE_Y } from '../hw/index.js';
-import type { Grant } from '../scheduler/index.js';
+import { FENCE_BASE, FENCE_TILE_Y, FENCE_VALID, type Grant, surfaceOffset, TILE_X, TILE_Y } from '../hw/index.js';
 
 export interface ApertureHost {
   readonly bank: Uint32Array;
@@ -14,9 +13,7 @@ export interface ApertureHost {
   refuse(rule: string): void;
 }
 
-const FENCES = 0x100000 >>> 2;
-const FENCE_VALID = 1;
-const FENCE_TILE_Y = 2;
+const FENCES = FENCE_BASE >>> 2;
 
 export class Aperture {
   /** High half of the last 8-byte read. */

@@ -8,21 +8,20 @@
  * finished element by exactly one context-complete event.
  */
 import { type GuestMemory, PAGE_SHIFT } from '../base/index.js';
-import { CTX, DESC, ENGINES, type EngineId, RING } from '../hw/index.js';
+import {
+  CSB,
+  CSB_ENTRIES,
+  CSB_NOTHING_WRITTEN,
+  CTX,
+  DESC,
+  ENGINES,
+  type EngineId,
+  HWSP_CSB,
+  HWSP_CSB_WRITE,
+  RING,
+  RING_CTL_SIZE,
+} from '../hw/index.js';
 import type { Workload } from '../scheduler/index.js';
-
-const CSB_ENTRIES = 6;
-const CSB_NONE = 7;
-/** In the hardware status page, dwords. */
-const HWSP_CSB = 0x10;
-const HWSP_CSB_WRITE = 0x1f;
-
-const IDLE_TO_ACTIVE = 1 << 0;
-const PREEMPTED = 1 << 1;
-const ELEMENT_SWITCH = 1 << 2;
-const ACTIVE_TO_IDLE = 1 << 3;
-const CONTEXT_COMPLETE = 1 << 4;
-const LITE_RESTORE = 1 << 15;
 
 /** EXECLIST_STATUS, low half. */
 const STATUS_SLOT = 1 << 0;
@@ -30,8 +29,6 @@ const STATUS_WRITE_SLOT = 1 << 1;
 const STATUS_QUEUE_FULL = 1 << 2;
 const STATUS_VALID = [1 << 4, 1 << 3] as const;
 const STATUS_ACTIVE = [1 << 18, 1 << 17] as const;
-
-const RING_CTL_SIZE = 0x1ff000;
 
 /** What the port needs from its vGPU. */
 export interface ExeclistHost {
@@ -93,7 +90,7 @@ export class ExeclistPort {
     this.#pending = null;
     this.#waiting.clear();
     this.#slot = 0;
-    this.#pointer(CSB_NONE, 0);
+    this.#pointer(CSB_NOTHING_WRITTEN, 0);
     this.#status();
   }
 
@@ -158,7 +155,7 @@ export class ExeclistPort {
       submission.elements[0] = current;
       this.#running = submission;
       this.#slot ^= 1;
-      this.#event(LITE_RESTORE | PREEMPTED, current.id);
+      this.#event(CSB.LITE_RESTORE | CSB.PREEMPTED, current.id);
       this.#hand(current);
       this.#progress();
       return;
@@ -173,7 +170,7 @@ export class ExeclistPort {
 
   #activate(submission: Submission): void {
     this.#running = submission;
-    this.#event(IDLE_TO_ACTIVE, 0);
+    this.#event(CSB.IDLE_TO_ACTIVE, 0);
     this.#hand(submission.elements[0]!);
   }
 
@@ -210,7 +207,7 @@ export class ExeclistPort {
       const next = running.elements[running.at + 1];
       if (next) {
         running.at++;
-        this.#event(CONTEXT_COMPLETE | ELEMENT_SWITCH, element.id);
+        this.#event(CSB.COMPLETE | CSB.ELEMENT_SWITCH, element.id);
         this.#hand(next);
         continue;
       }
@@ -218,7 +215,7 @@ export class ExeclistPort {
       this.#running = null;
       this.#pending = null;
       this.#slot ^= 1;
-      this.#event(CONTEXT_COMPLETE | ACTIVE_TO_IDLE, element.id);
+      this.#event(CSB.COMPLETE | CSB.ACTIVE_TO_IDLE, element.id);
       if (pending) this.#activate(pending);
     }
   }

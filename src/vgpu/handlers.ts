@@ -2,18 +2,11 @@
  * Behaviour of the registers that reach beyond the register file: interrupts, submission, reset, fences, PVINFO and device
  * counters. Small handlers by the names that the register tables use; the tables say which register has which.
  */
-import { ENGINES, PVINFO_BASE } from '../hw/index.js';
+import { ENGINES, FENCE_BASE, GDRST_FULL, PPGTT_ENABLE, PVINFO_BASE, RUN_LIST_ENABLE } from '../hw/index.js';
 import { type Handlers, merge, type ReadHandler, STANDARD_HANDLERS, type WriteHandler } from '../mmio/index.js';
 import { type DisplayHandler, displayHandlers } from './display/index.js';
 import { engineAt } from './engine-at.js';
 import type { Vgpu } from './vgpu.js';
-
-const GDRST_FULL = 1;
-const RUN_LIST_ENABLE = 1 << 15;
-const PPGTT_ENABLE = 1 << 9;
-/** GFX_MODE bit 0: a privileged mode that no guest may switch on. Source: public GVT-g handlers.c, ring mode. */
-const MODE_FORBIDDEN = 1 << 0;
-const FENCE_BASE = 0x100000;
 
 /** A register's behaviour as it is written here: whole dwords. */
 interface Behaviour {
@@ -66,8 +59,9 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   ringModeWrite: {
     write(vgpu, offset, value) {
       const enabled = value & (value >>> 16);
-      if ((enabled & MODE_FORBIDDEN) !== 0) {
-        vgpu.failsafe(`RING_MODE 0x${offset.toString(16)}: privileged mode bit 0 set`);
+      const forbidden = enabled & vgpu.platform.forbiddenModeBits;
+      if (forbidden !== 0) {
+        vgpu.failsafe(`RING_MODE 0x${offset.toString(16)}: bits 0x${forbidden.toString(16)}, which no vGPU may set`);
         return;
       }
       if ((enabled & (RUN_LIST_ENABLE | PPGTT_ENABLE)) !== 0 && !vgpu.notified) {

@@ -7,13 +7,13 @@ import {
   CAP_HUGE_GTT,
   CAP_HWSP_EMULATION,
   G2V,
+  type Grant,
   PVINFO,
   PVINFO_BASE,
   PVINFO_MAGIC_HI,
   PVINFO_MAGIC_LO,
   PVINFO_SIZE,
 } from '../hw/index.js';
-import type { Grant } from '../scheduler/index.js';
 
 export interface PvinfoHost {
   readonly bank: Uint32Array;

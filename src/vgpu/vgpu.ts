@@ -2,13 +2,13 @@
  * One vGPU as its guest sees it. Composes the register file, the GGTT slice, PCI configuration, interrupts, submission
  * ports, PVINFO, the aperture and the display, and answers every trap. What is shared it reaches through the arbiter only.
  */
-import { type Clock, type GuestMemory, NEVER, reasonOf, XengtError } from '../base/index.js';
+import { type Clock, type GuestMemory, NEVER, PAGE_SIZE, reasonOf, XengtError } from '../base/index.js';
 import type { Gpu } from '../gpu/index.js';
 import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
-import { ENGINES, type EngineId, type Platform } from '../hw/index.js';
+import { ENGINES, type EngineId, FENCE_BASE, type Grant, type Platform } from '../hw/index.js';
 import type { GuestPort, Space, TrapSink } from '../hypervisor/index.js';
 import { type Policy, RegisterFile } from '../mmio/index.js';
-import type { Arbiter, ArbiterEvents, Grant, WorkloadResult } from '../scheduler/index.js';
+import type { Arbiter, ArbiterEvents, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
 import { Display } from './display/index.js';
 import { engineAt } from './engine-at.js';
@@ -84,8 +84,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.ggtt = new GgttSlice(
       {
         ranges: [
-          { firstPage: grant.lowStart / 4096, pages: grant.lowBytes / 4096 },
-          { firstPage: grant.highStart / 4096, pages: grant.highBytes / 4096 },
+          { firstPage: grant.lowStart / PAGE_SIZE, pages: grant.lowBytes / PAGE_SIZE },
+          { firstPage: grant.highStart / PAGE_SIZE, pages: grant.highBytes / PAGE_SIZE },
         ],
         totalEntries: platform.ggttEntries,
       },
@@ -361,7 +361,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   }
 
   fenceChanged(fence: number): void {
-    const at = (0x100000 >>> 2) + 2 * fence;
+    const at = (FENCE_BASE >>> 2) + 2 * fence;
     if (!this.#options.arbiter.writeFence(this.id, fence, this.bank[at]!, this.bank[at + 1]!)) {
       this.refuse('fence-address');
     }

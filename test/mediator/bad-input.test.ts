@@ -257,7 +257,11 @@ const REGISTERS: readonly BadInput[] = [
   { name: '64 KiB pages on some engines only', act: register(0x4080, 1), refused: 'gamw-partial-64k' },
   { name: 'translation tables in physical memory', act: register(0x4df4, 1), refused: 'trtt-physical' },
   { name: 'a firmware load', act: register(0xc314, 0xffff0001), refused: 'guc-firmware' },
-  { name: 'RING_MODE with its privileged bit', act: register(rcs(RING.MODE), 0x10001), failsafe: /RING_MODE.*bit 0/ },
+  {
+    name: 'RING_MODE with its privileged bit',
+    act: register(rcs(RING.MODE), 0x10001),
+    failsafe: /RING_MODE 0x229c: bits 0x1,/,
+  },
   { name: 'another way of preemption', act: register(rcs(0xd4), 0x00080008), failsafe: /preempt/ },
   {
     name: 'execlists switched on without a look at PVINFO',

@@ -1,9 +1,8 @@
 /** What a hostile guest can make grow, and where it ends. */
 import { describe, expect, test } from 'vitest';
 import { GUEST_FRAMES } from '../../src/base/index.js';
-import { BCS, ENGINES, G2V, RCS, RING } from '../../src/hw/index.js';
+import { BCS, ENGINES, G2V, type Grant, RCS, RING } from '../../src/hw/index.js';
 import { SPACE } from '../../src/hypervisor/index.js';
-import type { Grant } from '../../src/scheduler/index.js';
 import { MAX_SHADOW_PAGES } from '../../src/vgpu/index.js';
 import { DESCRIPTOR_FLAGS, Machine, type ScriptedDriver } from '../support/scripted-driver.js';
 import { startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../src/base/index.js';
 import { type DmaPages, ModelGpu } from '../../src/gpu/index.js';
 import { type PagePool, ShadowPpgtt } from '../../src/gtt/index.js';
-import { BCS, type EngineId, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
-import { Arbiter, type Grant, type WorkloadResult } from '../../src/scheduler/index.js';
+import { BCS, type EngineId, type Grant, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
+import { Arbiter, type WorkloadResult } from '../../src/scheduler/index.js';
 import { BATCH_END, ScriptedGuest, startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';
 
 const SKL = PLATFORMS.find((platform) => platform.name === 'SKL')!;
@@ -174,6 +174,25 @@ describe('two guests on one device', () => {
     machine.run(10e6);
     expect(a.guest.page(0x300)[0]).toBe(0);
     expect(machine.gpu.oracle.violations).toBe(0);
+  });
+
+  test('a register that a guest’s commands change is its own again when the engine comes back to it', () => {
+    const MOCS = 0xc800;
+    const load = [0x11000001, MOCS, 0x11, 0];
+    a.submit(RCS, 1, 0, load);
+    machine.run(10e6);
+    expect(machine.gpu.read32(MOCS)).toBe(0x11);
+    b.submit(RCS, 2, 0, [0, 0]);
+    machine.run(10e6);
+    expect(machine.gpu.read32(MOCS)).toBe(0);
+    a.submit(RCS, 3, 0, [0, 0]);
+    machine.run(10e6);
+    expect(machine.gpu.read32(MOCS)).toBe(0x11);
+    machine.arbiter.detach(1);
+    machine.gpu.detachMemory(1);
+    b.submit(RCS, 4, 0, [0, 0]);
+    machine.run(10e6);
+    expect(machine.gpu.read32(MOCS)).toBe(0);
   });
 
   test('a page-table entry that names no memory of the guest leads nowhere', () => {

@@ -3,11 +3,11 @@
  * engine's own time.
  */
 import { type CommandTable, compileCommands, entryDwords, entryId } from '../../hw/commands/index.js';
-import { type EngineRow, RING } from '../../hw/index.js';
+import { CSB, type EngineRow, RING } from '../../hw/index.js';
 import { Blitter } from './blitter.js';
 import { ContextImage } from './context.js';
 import { countUnsupported, type Device, timestampAt } from './device.js';
-import { CSB, Execlists, raiseFromEngine } from './execlists.js';
+import { Execlists, raiseFromEngine } from './execlists.js';
 import { compileExecutors, type ExecutorTable } from './execute/index.js';
 import { Mmu } from './mmu.js';
 import { UnprivilegedRegisters } from './privilege.js';

@@ -3,27 +3,19 @@
  * reports what became of them. Source: PRM BDW Vol 7 "Execution List Submission", "Context Status".
  */
 import { PAGE_DWORDS } from '../../base/index.js';
-import { CONTEXT_SWITCH, DESC, ENGINE_EVENTS, type EngineRow, RING } from '../../hw/index.js';
+import {
+  CONTEXT_SWITCH,
+  CSB_ENTRIES,
+  CSB_NOTHING_WRITTEN,
+  DESC,
+  ENGINE_EVENTS,
+  type EngineRow,
+  HWSP_CSB,
+  HWSP_CSB_WRITE,
+  RING,
+  RUN_LIST_ENABLE,
+} from '../../hw/index.js';
 import type { Device } from './device.js';
-
-/** Events of a context status entry. */
-export const CSB = {
-  IDLE_TO_ACTIVE: 1 << 0,
-  PREEMPTED: 1 << 1,
-  ELEMENT_SWITCH: 1 << 2,
-  ACTIVE_TO_IDLE: 1 << 3,
-  COMPLETE: 1 << 4,
-  LITE_RESTORE: 1 << 15,
-} as const;
-
-export const CSB_ENTRIES = 6;
-/** Write pointer after reset: nothing was ever written, the first entry will be 0. */
-const CSB_NOTHING_WRITTEN = 7;
-/** Where the status page mirrors the buffer, dwords. */
-const HWSP_CSB = 0x10;
-const HWSP_CSB_WRITE = 0x1f;
-
-const RUN_LIST_ENABLE = 1 << 15;
 
 export class Execlists {
   /** Descriptors of the list that runs. */

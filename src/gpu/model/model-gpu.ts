@@ -3,7 +3,7 @@
  * hardware knows: registers, its GGTT, memory by machine frame, and the time that advance() tells it.
  */
 import { type Frames, NEVER, XengtError } from '../../base/index.js';
-import { ENGINES, type Platform } from '../../hw/index.js';
+import { ENGINES, GDRST, GDRST_FULL, type Platform } from '../../hw/index.js';
 import type { DmaPages, Gpu, IsolationOracle } from '../port.js';
 import { type CostModel, DEFAULT_COST } from './cost.js';
 import type { Device, ModelCounters } from './device.js';
@@ -12,7 +12,7 @@ import { GlobalGtt } from './ggtt.js';
 import { InterruptTree } from './interrupts.js';
 import { MachineMemory, OWNER_FRAMES } from './memory.js';
 import { ViolationLog } from './oracle.js';
-import { GDRST, GDRST_FULL, GFX_FLUSH_CONTROL, wirePlatformRegisters } from './platform-registers.js';
+import { GFX_FLUSH_CONTROL, wirePlatformRegisters } from './platform-registers.js';
 import { RegisterFile } from './registers.js';
 
 export interface ModelGpuOptions {

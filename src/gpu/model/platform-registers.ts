@@ -28,8 +28,6 @@ const PCODE_ANSWERS: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 export const GFX_FLUSH_CONTROL = 0x101008;
-export const GDRST = 0x941c;
-export const GDRST_FULL = 1;
 
 export function wirePlatformRegisters(registers: RegisterFile): void {
   for (const [request, acknowledge] of FORCEWAKE)

@@ -6,6 +6,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { PAGE_DWORDS, PAGE_SIZE, reasonOf, XengtError } from '../../base/index.js';
+import type { Grant } from '../../hw/index.js';
 
 export const JOURNAL_MAGIC = 'xengt-journal 1';
 
@@ -13,16 +14,7 @@ export const JOURNAL_MAGIC = 'xengt-journal 1';
 export interface JournalHeader {
   readonly platform: string;
   readonly apertureBytes: number;
-  readonly grant: {
-    readonly vgpu: number;
-    readonly weight: number;
-    readonly lowStart: number;
-    readonly lowBytes: number;
-    readonly highStart: number;
-    readonly highBytes: number;
-    readonly fenceStart: number;
-    readonly fenceCount: number;
-  };
+  readonly grant: Grant;
   readonly type: string;
   /** The mediator's clock when the guest attached, ns: timestamps that the guest read depend on it. */
   readonly startNs: number;
