@@ -7,8 +7,9 @@ import { XengtError } from '../base/index.js';
 
 const TEXT_SHOWN = 60;
 
-export function choice<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, { error: values.join(', ') });
+/** @param note why others that an operator may have heard of are not among them */
+export function choice<const T extends readonly [string, ...string[]]>(values: T, note?: string) {
+  return z.enum(values, { error: values.join(', ') + (note === undefined ? '' : ` (${note})`) });
 }
 
 export function numberOf<const T extends readonly [number, ...number[]]>(values: T) {

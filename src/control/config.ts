@@ -35,7 +35,9 @@ export interface DaemonConfig {
 }
 
 export const APERTURE_SIZES = [256, 512, 1024, 2048] as const;
+/** Those of the platform table that host vGPUs. */
 export const PLATFORM_NAMES = ['BDW', 'SKL', 'KBL', 'CFL', 'CML'] as const satisfies readonly PlatformName[];
+const PLATFORM_NOTE = 'those that host vGPUs; HSW and BXT are known to the command scanner only';
 export const DEFAULT_METRICS = '127.0.0.1:9464';
 
 const METRICS_ALLOWED = "HOST:PORT such as 127.0.0.1:9464 or [::1]:9464 (port 0 takes a free one), or 'off'";
@@ -44,7 +46,7 @@ const schema = record({
   api: text(`an absolute path of at most ${SOCKET_PATH_MAX} bytes`, isSocketPath).optional(),
   metrics: text(METRICS_ALLOWED, (value) => value === 'off' || parseAddress(value) !== undefined).optional(),
   allowRemote: flag().optional(),
-  platform: choice(PLATFORM_NAMES).optional(),
+  platform: choice(PLATFORM_NAMES, PLATFORM_NOTE).optional(),
   apertureMiB: numberOf(APERTURE_SIZES).optional(),
   stateDir: text('an absolute path', isPath).optional(),
   demo: flag().optional(),

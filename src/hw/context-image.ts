@@ -103,7 +103,8 @@ export const DESC = {
   LRCA_MASK: 0xfffff000,
 } as const;
 
-export function contextPages(engine: EngineId, gen: 8 | 9): number {
+/** Of the generations with logical ring contexts: 8 and 9. */
+export function contextPages(engine: EngineId, gen: number): number {
   const { contextPages: pages } = ENGINES[engine]!;
   return gen === 9 ? pages.gen9 : pages.gen8;
 }

@@ -12,32 +12,55 @@ export const P_SKL_CLASS = P.SKL | P.KBL | P.CFL | P.CML;
 export const P_GEN9 = P_SKL_CLASS | P.BXT;
 export const P_BDW_UP = P.BDW | P_GEN9;
 
-export type PlatformName = 'BDW' | 'SKL' | 'KBL' | 'CFL' | 'CML';
+export type PlatformName = 'HSW' | 'BDW' | 'SKL' | 'KBL' | 'CFL' | 'CML' | 'BXT';
 
 export interface Platform {
   readonly name: PlatformName;
   readonly bit: number;
-  readonly gen: 8 | 9;
+  readonly gen: 7 | 8 | 9;
+  /**
+   * Whether vGPUs of this platform can be made. Where not, its tables are for reading its command streams: Haswell has
+   * neither logical ring contexts nor the page tables that are shadowed here, Broxton display PHYs and PLLs that the virtual display does not answer for.
+   */
+  readonly hostsVgpus: boolean;
   /** PCI device id that a vGPU shows: a GT2 part, so that the guest expects one VCS. */
   readonly deviceId: number;
   readonly revision: number;
   readonly engines: readonly EngineId[];
-  /** Prefix of vGPU type names, as GVT-g has them: V4 for Gen8, V5 for Gen9. */
-  readonly typePrefix: 'V4' | 'V5';
+  /** Prefix of vGPU type names, as GVT-g has them: V4 for Gen8, V5 for Gen9; V3 counts on from there for Gen7. */
+  readonly typePrefix: 'V3' | 'V4' | 'V5';
   /** Port that carries the virtual DP monitor (index into DDI A..E). */
   readonly monitorPort: 'B' | 'D';
   /** RING_MODE bits that would take submission out of the mediator's hands. Source: public GVT-g handlers.c, ring mode. */
   readonly forbiddenModeBits: number;
-  /** Entries of the global GTT (4 GiB of graphics address space). */
+  /** Entries of the global GTT: 4 GiB of graphics address space, on Haswell 2 GiB. */
   readonly ggttEntries: number;
   /** Frequency of the command streamers' timestamp counter, Hz. Source: PRM "Timestamp Bases". */
   readonly timestampHz: number;
 }
 
-const common = { engines: [RCS, BCS, VCS, VECS], ggttEntries: 0x100000, forbiddenModeBits: 1 } as const;
+const common = {
+  engines: [RCS, BCS, VCS, VECS],
+  hostsVgpus: true,
+  ggttEntries: 0x100000,
+  forbiddenModeBits: 1,
+} as const;
 const gen9 = { ...common, gen: 9, typePrefix: 'V5', monitorPort: 'D', timestampHz: 12_000_000 } as const;
 
 export const PLATFORMS: readonly Platform[] = [
+  {
+    ...common,
+    name: 'HSW',
+    bit: P.HSW,
+    gen: 7,
+    hostsVgpus: false,
+    deviceId: 0x0412,
+    revision: 6,
+    typePrefix: 'V3',
+    monitorPort: 'B',
+    ggttEntries: 0x80000,
+    timestampHz: 12_500_000,
+  },
   {
     ...common,
     name: 'BDW',
@@ -53,7 +76,20 @@ export const PLATFORMS: readonly Platform[] = [
   { ...gen9, name: 'KBL', bit: P.KBL, deviceId: 0x5912, revision: 4 },
   { ...gen9, name: 'CFL', bit: P.CFL, deviceId: 0x3e92, revision: 0, forbiddenModeBits: 3 },
   { ...gen9, name: 'CML', bit: P.CML, deviceId: 0x9bc5, revision: 5, forbiddenModeBits: 3 },
+  {
+    ...gen9,
+    name: 'BXT',
+    bit: P.BXT,
+    hostsVgpus: false,
+    deviceId: 0x5a84,
+    revision: 0xb,
+    monitorPort: 'B',
+    timestampHz: 19_200_000,
+  },
 ];
+
+/** Those that an operator can choose. */
+export const VGPU_PLATFORMS: readonly Platform[] = PLATFORMS.filter((platform) => platform.hostsVgpus);
 
 export function platformByName(name: string): Platform | undefined {
   return PLATFORMS.find((platform) => platform.name === name.toUpperCase());

@@ -12,6 +12,7 @@ import {
   REGISTER_ROWS,
   SMALLEST_HIGH_MIB,
   SMALLEST_LOW_MIB,
+  VGPU_PLATFORMS,
   type VgpuType,
 } from '../hw/index.js';
 import { compilePolicy, type Policy } from '../mmio/index.js';
@@ -84,6 +85,13 @@ export class MediatorCore {
 
   constructor(options: CoreOptions) {
     const { platform, apertureBytes } = options;
+    if (!platform.hostsVgpus) {
+      const hosts = VGPU_PLATFORMS.map(({ name }) => name).join(', ');
+      throw new XengtError(
+        'XENGT_E_CONFIG',
+        `platform: ${platform.name} hosts no vGPUs, it is known to the command scanner only; allowed: ${hosts}`,
+      );
+    }
     this.platform = platform;
     this.#realTime = options.realTime ?? this.clock;
     this.#started = this.#realTime.now();

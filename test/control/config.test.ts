@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { XengtError } from '../../src/base/index.js';
 import { APERTURE_SIZES, loadConfig, PLATFORM_NAMES, type ServeFlags } from '../../src/control/config.js';
-import { PLATFORMS } from '../../src/hw/index.js';
+import { VGPU_PLATFORMS } from '../../src/hw/index.js';
 import { scratch } from './rig.js';
 
 const files = scratch();
@@ -26,7 +26,8 @@ const vgpu = (change: object) =>
 
 describe('a wrong configuration is refused with its key and what is allowed', () => {
   const cases: readonly [what: string, message: string, names: string, allowed: RegExp][] = [
-    ['platform flag', refusal({ platform: 'HSW' }), '--platform', /BDW, SKL, KBL, CFL, CML/],
+    ['platform flag', refusal({ platform: 'ICL' }), '--platform', /BDW, SKL, KBL, CFL, CML/],
+    ['a platform that hosts no vGPUs', refusal({ platform: 'HSW' }), '--platform', /HSW and BXT are known to the comm/],
     ['platform variable', refusal({}, { XENGT_PLATFORM: 'ICL' }), 'XENGT_PLATFORM', /BDW, SKL, KBL, CFL, CML/],
     ['platform in the file', refusal(file({ platform: 7 })), 'platform in ', /7 is not allowed; allowed: BDW, SKL/],
     ['aperture flag', refusal({ aperture: '300' }), '--aperture', /300 is not allowed; allowed: 256, 512, 1024, 2048/],
@@ -158,8 +159,9 @@ describe('a right configuration', () => {
     expect(loadConfig({}, { XENGT_METRICS: 'gpu.lan:80', XENGT_ALLOW_REMOTE: '1' }).metrics?.host).toBe('gpu.lan');
   });
 
-  test('knows every platform of the hardware table', () => {
-    expect([...PLATFORM_NAMES].sort()).toEqual(PLATFORMS.map(({ name }) => name).sort());
-    expect(APERTURE_SIZES.every((size) => size * 256 <= Math.min(...PLATFORMS.map((p) => p.ggttEntries)))).toBe(true);
+  test('knows every platform of the hardware table that hosts vGPUs', () => {
+    expect([...PLATFORM_NAMES].sort()).toEqual(VGPU_PLATFORMS.map(({ name }) => name).sort());
+    const entries = Math.min(...VGPU_PLATFORMS.map((platform) => platform.ggttEntries));
+    expect(APERTURE_SIZES.every((size) => size * 256 <= entries)).toBe(true);
   });
 });

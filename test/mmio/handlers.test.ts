@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ENGINES, FORCE_NONPRIV_ALLOWED, PLATFORMS } from '../../src/hw/index.js';
+import { ENGINES, FORCE_NONPRIV_ALLOWED, VGPU_PLATFORMS } from '../../src/hw/index.js';
 import { platformOf, SKL, type TestVgpu, vgpuOf } from './harness.js';
 
 const BDW = platformOf('BDW');
@@ -112,7 +112,7 @@ describe('TLB invalidation', () => {
 });
 
 describe('a slot for unprivileged batches', () => {
-  it.each(PLATFORMS.map((platform) => platform.name))('opens allowed registers on every engine of %s', (name) => {
+  it.each(VGPU_PLATFORMS.map((platform) => platform.name))('opens allowed registers on every engine of %s', (name) => {
     for (const { mmioBase } of ENGINES) {
       const { regs, refusals } = vgpuOf(platformOf(name));
       FORCE_NONPRIV_ALLOWED.forEach((register, index) => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Frames } from '../../src/base/index.js';
-import { PLATFORMS, platformByName } from '../../src/hw/index.js';
+import { platformByName, VGPU_PLATFORMS } from '../../src/hw/index.js';
 import { OpRegion } from '../../src/vgpu/opregion.js';
 
 const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
@@ -31,7 +31,7 @@ function parseVbt(vbt: Uint8Array) {
   };
 }
 
-describe.each(PLATFORMS)('on $name', (platform) => {
+describe.each(VGPU_PLATFORMS)('on $name', (platform) => {
   const region = OpRegion.build(platform);
   const view = new DataView(region.buffer);
 

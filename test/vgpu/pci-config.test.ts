@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { PLATFORMS, platformByName } from '../../src/hw/index.js';
+import { platformByName, VGPU_PLATFORMS } from '../../src/hw/index.js';
 import { PciConfig } from '../../src/vgpu/pci-config.js';
 
 const SKL = platformByName('SKL')!;
@@ -28,7 +28,7 @@ function make(apertureBytes = APERTURE): PciConfig {
   );
 }
 
-test.each(PLATFORMS)('a guest on $name finds an Intel display controller of its generation', (platform) => {
+test.each(VGPU_PLATFORMS)('a guest on $name finds an Intel display controller of its generation', (platform) => {
   const config = new PciConfig({ platform, apertureBytes: APERTURE });
   expect(config.read(0x00, 4)).toBe(((platform.deviceId << 16) | 0x8086) >>> 0);
   expect(config.read(0x08, 4)).toBe(0x03000000 | platform.revision);

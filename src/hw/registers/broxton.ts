@@ -1,6 +1,6 @@
 /**
  * Broxton only: the DDI PHYs, their PLLs, and the display PLL. These rows map the addresses and the lock bits that follow
- * an enable; the fan-out of group registers to lanes is not modelled, as no Broxton platform row offers a vGPU yet.
+ * an enable; the fan-out of group registers to lanes is not modelled, as Broxton hosts no vGPUs.
  * Source: PRM BXT Vol 2c; public i915_reg.h, display/bxt_dpio_phy_regs.h.
  */
 import { P } from '../platform.js';
