@@ -1,0 +1,102 @@
+/**
+ * mutate: shows what the scanner's tests are worth. Every check, bound, mask, constant and verdict code of the scanner is
+ * made wrong, one at a time, and a test must fail. `npm run mutate` prints the survivors and the score;
+ * `npm run mutate -- --file NAME` takes only the files whose path contains NAME, `--line N` or `--line N-M` only those
+ * lines of them, and `--write-docs` writes the whole run's result into docs/scanner.md.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { reasonOf, XengtError } from '../../src/base/index.js';
+import { packageInfo } from '../../src/control/package-info.js';
+import { EQUIVALENTS } from './equivalents.js';
+import { forManual, forTerminal, staleNotes, withSection } from './report.js';
+import { runMutations } from './run.js';
+import type { Site } from './sites.js';
+
+const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--jobs N] [--write-docs]';
+const SOURCES = 'src/cmd-parser';
+const COMPILER = 'src/hw/commands/compile.ts';
+const TESTS = 'test/cmd-parser';
+const PAGE = 'docs/scanner.md';
+/** A mutation whose loops are cut off is over in seconds; this is for one that hangs in a library. */
+const SILENCE_MS = 120_000;
+
+interface Chosen {
+  readonly file: string | undefined;
+  readonly lines: readonly [number, number] | undefined;
+  readonly jobs: number;
+  readonly writeDocs: boolean;
+}
+
+function parse(): Chosen {
+  let values: { file?: string; line?: string; jobs?: string; 'write-docs'?: boolean };
+  try {
+    const text = { type: 'string' } as const;
+    ({ values } = parseArgs({ options: { file: text, line: text, jobs: text, 'write-docs': { type: 'boolean' } } }));
+  } catch (cause) {
+    throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
+  }
+  const lines = /^(\d+)(?:-(\d+))?$/.exec(values.line ?? '1');
+  const jobs = Number(values.jobs ?? 2);
+  if (lines === null || !Number.isInteger(jobs) || jobs < 1) throw new XengtError('XENGT_E_USAGE', USAGE);
+  const writeDocs = values['write-docs'] ?? false;
+  if (writeDocs && (values.file !== undefined || values.line !== undefined)) {
+    throw new XengtError('XENGT_E_USAGE', `the page shows one whole run: --write-docs takes no part of it\n${USAGE}`);
+  }
+  return {
+    file: values.file,
+    lines: values.line === undefined ? undefined : [Number(lines[1]), Number(lines[2] ?? lines[1])],
+    jobs,
+    writeDocs,
+  };
+}
+
+function filesIn(root: string, folder: string, ending: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${folder}/${name}`)
+    .sort();
+}
+
+async function main(): Promise<void> {
+  const { file, lines, jobs, writeDocs } = parse();
+  const { root } = packageInfo();
+  const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
+    (name) => file === undefined || name.includes(file),
+  );
+  if (sources.length === 0)
+    throw new XengtError('XENGT_E_USAGE', `no file of the scanner is named "${file}"\n${USAGE}`);
+  const chosen = ({ line }: Site): boolean => lines === undefined || (line >= lines[0] && line <= lines[1]);
+  const from = performance.now();
+  const run = await runMutations({
+    root,
+    folder: '.cache/mutation',
+    sources,
+    tests: filesIn(root, TESTS, '.test.ts'),
+    chosen,
+    processes: jobs,
+    silenceMs: SILENCE_MS,
+    progress: (done, all) => {
+      if (done % 50 === 0) console.error(`${done} of ${all}, ${((performance.now() - from) / 1000).toFixed(0)} s`);
+    },
+  });
+  console.log(forTerminal(run, EQUIVALENTS));
+  if (file === undefined && lines === undefined) {
+    for (const { file: where, change } of staleNotes(run, EQUIVALENTS)) {
+      console.log(`test/mutation/equivalents.ts has a note on "${change}" in ${where}, but that does not survive`);
+    }
+  }
+  if (!writeDocs) return;
+  const page = join(root, PAGE);
+  writeFileSync(page, withSection(readFileSync(page, 'utf8'), forManual(run, EQUIVALENTS)));
+  console.log(`${PAGE} is written.`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof XengtError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}
