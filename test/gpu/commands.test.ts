@@ -240,6 +240,23 @@ describe('registers', () => {
     expect(bench.driver.gpu.read32(0x7300)).toBe(3);
   });
 
+  it('beside those few, the mode of the engine and its timestamp among them, are not written by it', () => {
+    const bench = new Bench();
+    const mode = bench.base + RING.MODE;
+    const before = bench.driver.gpu.read32(mode);
+    bench.runBatch(...loadRegister(0x2294, 7, 0x2354, 8, 0x2298, 1, mode, 0x8000_0000, bench.base + RING.TIMESTAMP, 1));
+    expect(bench.driver.gpu.read32(mode)).toBe(before);
+    expect([bench.driver.gpu.read32(0x2294), bench.driver.gpu.read32(0x2354)]).toEqual([7, 8]);
+    expect(bench.driver.gpu.counters.refusedRegisterWrites).toBe(3);
+  });
+
+  it("of the render engine are not written by another engine's batch", () => {
+    const bench = new Bench(BCS);
+    bench.runBatch(...loadRegister(0x7004, 1, bench.base + RING.GPR0, 2));
+    expect(bench.driver.gpu.read32(0x7004)).toBe(0);
+    expect(bench.driver.gpu.counters.refusedRegisterWrites).toBe(1);
+  });
+
   it('that a slot releases to unprivileged batches are written by them', () => {
     const bench = new Bench();
     bench.driver.gpu.write32(bench.base + RING.FORCE_TO_NONPRIV + 8, 0x7300);

@@ -62,7 +62,7 @@ export class Engine {
     this.stream = new CommandStream(device, row.mmioBase, this.mmu, this.#context);
     this.#table = compileCommands(device.platform, row.id);
     this.#executors = compileExecutors(this.#table);
-    this.#unprivileged = new UnprivilegedRegisters(device.registers, row.mmioBase);
+    this.#unprivileged = new UnprivilegedRegisters(device.registers, row);
     this.#wireRegisters();
     this.reset(0);
   }

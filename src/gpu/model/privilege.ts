@@ -2,7 +2,7 @@
  * Registers that a batch buffer without privilege may write. Source: PRM SKL Vol 2c/Vol 7 "non-privileged registers", and
  * the FORCE_TO_NONPRIV slots of each command streamer, into which a driver programs more.
  */
-import { RING } from '../../hw/index.js';
+import { type EngineRow, RCS, RING } from '../../hw/index.js';
 import type { RegisterFile } from './registers.js';
 
 type Range = readonly [first: number, last: number];
@@ -15,11 +15,11 @@ const ENGINE_RANGES: readonly Range[] = [
   [0x200, 0x200], // BCS_SWCTRL: which tiling the blitter's tiled bit means
 ];
 
-/** Render engine and 3D: statistics, predicate, indirect draw and dispatch parameters, stream output, L3 partition. */
-const GLOBAL_RANGES: readonly Range[] = [
+/** Of the render engine only, 3D: statistics, predicate, indirect draw and dispatch parameters, stream output, L3 partition. */
+const RENDER_RANGES: readonly Range[] = [
   [0x2214, 0x2214],
-  [0x2290, 0x229c],
-  [0x2300, 0x235c],
+  [0x2290, 0x2294], // not RING_MODE, which follows
+  [0x2300, 0x2354], // not the timestamp, which follows
   [0x2400, 0x2444],
   [0x2500, 0x2508],
   [0x5200, 0x523c],
@@ -38,12 +38,13 @@ export class UnprivilegedRegisters {
   readonly #registers: RegisterFile;
   readonly #slots: number;
 
-  constructor(registers: RegisterFile, mmioBase: number) {
+  constructor(registers: RegisterFile, { id, mmioBase }: EngineRow) {
     this.#registers = registers;
     this.#slots = mmioBase + RING.FORCE_TO_NONPRIV;
     for (const [first, last] of ENGINE_RANGES)
       this.#allowed.fill(1, (mmioBase + first) >>> 2, ((mmioBase + last) >>> 2) + 1);
-    for (const [first, last] of GLOBAL_RANGES) this.#allowed.fill(1, first >>> 2, (last >>> 2) + 1);
+    if (id !== RCS) return;
+    for (const [first, last] of RENDER_RANGES) this.#allowed.fill(1, first >>> 2, (last >>> 2) + 1);
   }
 
   mayWrite(offset: number): boolean {
