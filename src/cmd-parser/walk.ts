@@ -64,7 +64,10 @@ export function decodeLine(table: CommandTable, words: Uint32Array, at: number, 
   for (let i = 0; i < Math.min(present, SHOWN); i++) shown.push(hex(words[at + i]!));
   if (length > shown.length) shown.push(`... ${length} dwords`);
   const targets = (row.addresses ?? [])
-    .filter((i) => i + 1 < present)
-    .map((i) => `dw${i}=0x${((words[at + i + 1]! & 0xffff) * 0x100000000 + words[at + i]!).toString(16)}`);
+    .filter(({ dword, bits }) => dword + (bits === 48 ? 1 : 0) < present)
+    .map(({ dword, bits }) => {
+      const high = bits === 48 ? (words[at + dword + 1]! & 0xffff) * 0x100000000 : 0;
+      return `dw${dword}=0x${(high + words[at + dword]!).toString(16)}`;
+    });
   return [`${where}: ${row.name.padEnd(40)}`, shown.join(' '), ...targets].join(' ').trimEnd();
 }

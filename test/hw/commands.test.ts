@@ -27,11 +27,17 @@ describe('the command tables', () => {
       }
     }
   });
+  it('give no name to two commands of one platform', () => {
+    for (const platform of PLATFORMS) {
+      const names = COMMANDS.filter((row) => (row.platforms & platform.bit) !== 0).map((row) => row.name);
+      expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+    }
+  });
   it('have names and header constants that agree', () => {
-    const names = COMMANDS.map((row) => row.name);
-    expect(new Set(names).size).toBe(names.length);
-    for (const [name, header] of Object.entries(CMD))
-      expect([name, COMMANDS.find((row) => row.name === name)?.header]).toEqual([name, header]);
+    for (const [name, header] of Object.entries(CMD)) {
+      const rows = COMMANDS.filter((row) => row.name === name);
+      expect([name, new Set(rows.map((row) => row.header))]).toEqual([name, new Set([header])]);
+    }
   });
   it('know no header outside the MI, 2D and 3D types', () => {
     const table = compileCommands(on('SKL'), RCS);
