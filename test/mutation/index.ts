@@ -2,7 +2,8 @@
  * mutate: shows what the scanner's tests are worth. Every check, bound, mask, constant and verdict code of the scanner is
  * made wrong, one at a time, and a test must fail. `npm run mutate` prints the survivors and the score;
  * `npm run mutate -- --file NAME` takes only the files whose path contains NAME, `--line N` or `--line N-M` only those
- * lines of them, and `--write-docs` writes the whole run's result into docs/scanner.md.
+ * lines of them, `--quick` leaves out the tests that take long (most of the time of a run goes into those of survivors),
+ * and `--write-docs` writes the whole run's result into docs/scanner.md.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { forManual, forTerminal, staleNotes, withSection } from './report.js';
 import { runMutations } from './run.js';
 import type { Site } from './sites.js';
 
-const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--jobs N] [--write-docs]';
+const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--quick] [--jobs N] [--write-docs]';
 const SOURCES = 'src/cmd-parser';
 const COMPILER = 'src/hw/commands/compile.ts';
 const TESTS = 'test/cmd-parser';
@@ -26,14 +27,16 @@ interface Chosen {
   readonly file: string | undefined;
   readonly lines: readonly [number, number] | undefined;
   readonly jobs: number;
+  readonly quick: boolean;
   readonly writeDocs: boolean;
 }
 
 function parse(): Chosen {
-  let values: { file?: string; line?: string; jobs?: string; 'write-docs'?: boolean };
+  let values: { file?: string; line?: string; jobs?: string; quick?: boolean; 'write-docs'?: boolean };
   try {
     const text = { type: 'string' } as const;
-    ({ values } = parseArgs({ options: { file: text, line: text, jobs: text, 'write-docs': { type: 'boolean' } } }));
+    const flag = { type: 'boolean' } as const;
+    ({ values } = parseArgs({ options: { file: text, line: text, jobs: text, quick: flag, 'write-docs': flag } }));
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
@@ -41,13 +44,15 @@ function parse(): Chosen {
   const jobs = Number(values.jobs ?? 2);
   if (lines === null || !Number.isInteger(jobs) || jobs < 1) throw new XengtError('XENGT_E_USAGE', USAGE);
   const writeDocs = values['write-docs'] ?? false;
-  if (writeDocs && (values.file !== undefined || values.line !== undefined)) {
+  const quick = values.quick ?? false;
+  if (writeDocs && (quick || values.file !== undefined || values.line !== undefined)) {
     throw new XengtError('XENGT_E_USAGE', `the page shows one whole run: --write-docs takes no part of it\n${USAGE}`);
   }
   return {
     file: values.file,
     lines: values.line === undefined ? undefined : [Number(lines[1]), Number(lines[2] ?? lines[1])],
     jobs,
+    quick,
     writeDocs,
   };
 }
@@ -60,7 +65,7 @@ function filesIn(root: string, folder: string, ending: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const { file, lines, jobs, writeDocs } = parse();
+  const { file, lines, jobs, quick, writeDocs } = parse();
   const { root } = packageInfo();
   const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
     (name) => file === undefined || name.includes(file),
@@ -75,6 +80,7 @@ async function main(): Promise<void> {
     sources,
     tests: filesIn(root, TESTS, '.test.ts'),
     chosen,
+    quick,
     processes: jobs,
     silenceMs: SILENCE_MS,
     progress: (done, all) => {

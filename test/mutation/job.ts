@@ -37,6 +37,8 @@ export interface Job {
   /** undefined: measure it and stop. */
   readonly baseline: readonly FileBaseline[] | undefined;
   readonly mutants: readonly Mutant[];
+  /** Leave the tests that take long out: a survivor then costs no more than the others. */
+  readonly quick: boolean;
 }
 
 export type Fate = 'killed' | 'endless' | 'survived' | 'not reached';

@@ -26,6 +26,8 @@ export interface Options {
   readonly folder: string;
   /** Which sites to try; all by default. */
   readonly chosen?: (site: Site) => boolean;
+  /** Leave the tests that take long out. */
+  readonly quick?: boolean;
   readonly processes: number;
   /** A process that says nothing for so long while it tries one mutation hangs. */
   readonly silenceMs: number;
@@ -46,7 +48,7 @@ export interface MutationRun {
 
 export async function runMutations(options: Options): Promise<MutationRun> {
   const from = performance.now();
-  const { root, sources, tests, processes, progress, chosen = () => true } = options;
+  const { root, sources, tests, processes, progress, chosen = () => true, quick = false } = options;
   const sites = readSources(root, sources).flatMap((found) => found.sites);
   const mutants = sites
     .filter(chosen)
@@ -57,7 +59,7 @@ export async function runMutations(options: Options): Promise<MutationRun> {
   const baseline: FileBaseline[] = [];
   await runProcess(
     join(folder, 'baseline.json'),
-    { root, sources, tests, baseline: undefined, mutants: [] },
+    { root, sources, tests, baseline: undefined, mutants: [], quick },
     options,
     (report) => {
       if (report.type === 'baseline') baseline.push(...report.files);
@@ -73,7 +75,7 @@ export async function runMutations(options: Options): Promise<MutationRun> {
   const tryAll = async (share: readonly Mutant[], name: string): Promise<void> => {
     let done = 0;
     while (done < share.length) {
-      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done) };
+      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done), quick };
       const hanging = await runProcess(join(folder, name), job, options, (report) => {
         if (report.type !== 'fate') return;
         done++;

@@ -139,7 +139,9 @@ class Session {
           return 'killed';
         }
       }
-      const longer = reached.flatMap(({ file, slow }) => slow.map((test) => ({ file, ...test })));
+      const longer = (this.#job.quick ? [] : reached).flatMap(({ file, slow }) =>
+        slow.map((test) => ({ file, ...test })),
+      );
       for (const { file, index, turns } of longer
         .filter(({ sites }) => sites.includes(mutant.site))
         .sort((a, b) => a.ms - b.ms)) {

@@ -68,6 +68,7 @@ describe('what a mutation run changes', () => {
 
   test('a constant is one more and one less, -1 is nothing', () => {
     expect(changes('const y = s.words[at + 1]!;')).toEqual(['1: at + 1 → at - 1', '1: 1 → 2', '1: 1 → 0']);
+    expect(changes('const y = 0xff;')).toEqual(['1: 0xff → 0x100', '1: 0xff → 0xfe']);
     expect(changes('const y = -1;')).toEqual(['1: -1 → 0']);
   });
 
@@ -78,6 +79,7 @@ describe('what a mutation run changes', () => {
       "1: row 'it is too long' → dropped",
       '1: row `at 1` → dropped',
     ]);
+    expect(changes("const t = { name: 'DERRMR', at: 'shared' };")).toEqual(["1: 'shared' → 'mutated'"]);
     expect(changes("const hex = (v) => v.toString(16).padStart(8, '0');")).toEqual([]);
   });
 

@@ -71,6 +71,8 @@ const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFu
 /** How a number is printed is text for people. */
 const FORMATTING = new Set(['toString', 'padStart', 'padEnd', 'repeat', 'toFixed']);
 const TYPED_ARRAY = /^(Uint|Int|Float|BigUint|BigInt)\d+(Clamped)?Array$/;
+/** Fields whose strings are shown to people and decide nothing. */
+const SHOWN_FIELDS = new Set(['name', 'title', 'label']);
 /** Codes and names of handlers look so; sentences have spaces. */
 const CODE = /^[A-Za-z][\w.-]*$/;
 
@@ -233,17 +235,20 @@ function otherLiterals(node: AstNode, { parent, top }: Scope, textOf: (node: Ast
   const { value } = node;
   if (typeof value === 'boolean') return [String(!value)];
   if (typeof value === 'string') {
-    return CODE.test(value) && parent.type !== 'ExpressionStatement' ? ["'mutated'"] : [];
+    const shown = parent.type === 'Property' && SHOWN_FIELDS.has(String(child(parent, 'key')?.name));
+    return CODE.test(value) && !shown ? ["'mutated'"] : [];
   }
   if (typeof value !== 'number' || !Number.isInteger(value)) return [];
   if (isZero(node) && (parent.operator === '>>>' || parent.operator === '|')) return [];
-  const more = value + 1;
-  const less = value - 1;
+  const hex = textOf(node).startsWith('0x');
+  const shown = (other: number): string => (hex ? `0x${other.toString(16)}` : String(other));
+  const more = shown(value + 1);
+  const less = shown(value - 1);
   const callee = parent.type === 'NewExpression' ? child(parent, 'callee') : undefined;
   // more room than is needed is not wrong
   if (callee !== undefined && TYPED_ARRAY.test(textOf(callee))) return value > 0 ? [String(less)] : [];
-  if (top && parent.type === 'ArrayExpression') return [String(more)];
-  return value > 0 ? [String(more), String(less)] : [String(more)];
+  if (top && parent.type === 'ArrayExpression') return [more];
+  return value > 0 ? [more, less] : [more];
 }
 
 const isZero = (node: AstNode): boolean => node.type === 'Literal' && node.value === 0;
