@@ -1,7 +1,6 @@
 /**
- * Commands that reach the display, which belongs to whoever owns the screen: flips are taken out and reported, waits for
- * scan lines and events of the physical pipes are taken out. And interrupts, which are counted.
- * Plane encodings: PRM BDW/SKL Vol 2a MI_DISPLAY_FLIP.
+ * Commands that reach the display, which belongs to whoever owns the screen: flips are taken out and reported. And
+ * interrupts, which are counted. Plane encodings: PRM BDW/SKL Vol 2a MI_DISPLAY_FLIP.
  */
 import { GO_ON, type Next, type ScanState } from './scan-state.js';
 
@@ -27,13 +26,14 @@ const GEN9_PLANES: readonly (readonly [number, number])[] = [
 
 export function displayFlip(s: ScanState, at: number, length: number): Next {
   const header = s.words[at]!;
-  const gen9 = s.table.platform.gen >= 9;
+  const gen9 = s.table.commands.platform.gen >= 9;
   const plane = gen9 ? GEN9_PLANES[(header >>> 8) & 31] : GEN8_PLANES[(header >>> 19) & 7];
   if (plane === undefined) return s.refuse('refused-command', 'it names no plane');
   const layout = s.words[at + 1]!;
   const target = s.words[at + 2]!;
   const surface = (target & ~0xfff) >>> 0;
   if (!s.owns(surface, 0, 0x1000)) return s.audit(surface, 0, 0x1000, 'shows');
+  s.reusable = false;
   s.result.flips.push({
     pipe: plane[0],
     plane: plane[1],
@@ -45,14 +45,6 @@ export function displayFlip(s: ScanState, at: number, length: number): Next {
   s.neutralise(at, length);
   return GO_ON;
 }
-
-/** Waits on physical display events, whichever they are. */
-export function waitForEvent(s: ScanState, at: number, length: number): Next {
-  s.neutralise(at, length);
-  return GO_ON;
-}
-
-export const loadScanLines = waitForEvent;
 
 /** Left in place: the device raises it when it happens, and it is forwarded to the guest whose context runs. */
 export function userInterrupt(s: ScanState): Next {

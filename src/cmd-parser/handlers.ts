@@ -1,7 +1,8 @@
-/** Behaviour of every handler name of the command table; the compiler checks that none is missing. */
+/** Behaviour of every decision that the command policy can take; the compiler checks that no handler is missing. */
 import { COMMAND_HANDLERS, type CommandHandler } from '../hw/index.js';
+import type { Decision } from './command-policy.js';
 import { batchBufferEnd, batchBufferStart, conditionalEnd, setPredicate } from './control-flow-handlers.js';
-import { displayFlip, loadScanLines, userInterrupt, waitForEvent } from './display-handlers.js';
+import { displayFlip, userInterrupt } from './display-handlers.js';
 import {
   atomic,
   clflush,
@@ -17,13 +18,14 @@ import { GO_ON, type Next, type ScanState } from './scan-state.js';
 
 export type Handler = (s: ScanState, at: number, length: number) => Next;
 
-const BY_NAME: Record<CommandHandler, Handler> = {
-  plain: () => GO_ON,
-  refuse: (s) => s.refuse('refused-command', 'it has no place in a guest stream'),
-  userInterrupt,
-  waitForEvent,
-  loadScanLines,
-  displayFlip,
+const allow: Handler = () => GO_ON;
+const reject: Handler = (s) => s.refuse('refused-command', 'it has no place in a guest stream');
+const neutralise: Handler = (s, at, length) => {
+  s.neutralise(at, length);
+  return GO_ON;
+};
+
+const AUDITS: Readonly<Partial<Record<CommandHandler, Handler>>> = {
   batchBufferEnd,
   batchBufferStart,
   conditionalEnd,
@@ -41,6 +43,35 @@ const BY_NAME: Record<CommandHandler, Handler> = {
   atomic,
   pipeControl,
 };
+/** A flip is carried out for the guest; other commands are just taken out. */
+const NEUTRALISERS: Readonly<Partial<Record<CommandHandler, Handler>>> = { displayFlip };
+const DEFERRERS: Readonly<Partial<Record<CommandHandler, Handler>>> = { userInterrupt };
 
-/** By handler index of the compiled command table. */
-export const HANDLERS: readonly Handler[] = COMMAND_HANDLERS.map((name) => BY_NAME[name]);
+/** By action, the number that compiled tables hold. */
+export const ACTIONS: readonly Handler[] = [
+  allow,
+  reject,
+  neutralise,
+  ...COMMAND_HANDLERS.map((name) => AUDITS[name] ?? NEUTRALISERS[name] ?? DEFERRERS[name] ?? reject),
+];
+export const ACTION_ALLOW = 0;
+const ACTION_REJECT = 1;
+const ACTION_NEUTRALISE = 2;
+const FIRST_HANDLER = 3;
+export const ACTION_PIPE_CONTROL = FIRST_HANDLER + COMMAND_HANDLERS.indexOf('pipeControl');
+
+export function actionOf(handler: CommandHandler, decision: Decision): number {
+  const own = FIRST_HANDLER + COMMAND_HANDLERS.indexOf(handler);
+  switch (decision) {
+    case 'allow':
+      return ACTION_ALLOW;
+    case 'neutralise':
+      return NEUTRALISERS[handler] === undefined ? ACTION_NEUTRALISE : own;
+    case 'audit':
+      return AUDITS[handler] === undefined ? ACTION_REJECT : own;
+    case 'defer':
+      return DEFERRERS[handler] === undefined ? ACTION_REJECT : own;
+    case 'reject':
+      return ACTION_REJECT;
+  }
+}

@@ -2,7 +2,7 @@
  * Commands that touch memory. Through the per-process tables they are isolated by the hardware: on Gen8+ a context with
  * the PPGTT descriptor sends every access without a GGTT select (2D, 3D, media and video included) through its own
  * tables, in ring and batch alike (PRM SKL Vol 5 "Memory Views", per-process GTT). What selects the global GTT is
- * audited over the whole access.
+ * audited over the whole access. Where an address stands is the command row's business.
  */
 import { PAGE_SIZE } from '../base/index.js';
 import {
@@ -34,13 +34,18 @@ const PERF_REPORT_BYTES = 256;
 
 export function storeDataImm(s: ScanState, at: number, length: number): Next {
   const header = s.words[at]!;
-  const data = length - 3;
+  const first = s.behindAddress();
+  const data = length - first;
   const operand = (header & SDI_QWORD) !== 0 ? 2 : 1;
   if (data < operand || data % operand !== 0) return s.refuse('length', `${length} dwords`);
-  if ((header & MI_USE_GGTT) === 0) return GO_ON;
-  const lo = s.words[at + 1]!;
-  const cores = (lo & SDI_CORE_MODE) !== 0 ? operand : 0;
-  return s.audit(lo & ~3, s.words[at + 2]!, (data + cores) * 4, 'writes');
+  const lo = s.addressLow(at);
+  const global = (header & MI_USE_GGTT) !== 0;
+  if (global) {
+    const cores = (lo & SDI_CORE_MODE) !== 0 ? operand : 0;
+    const next = s.audit(lo & ~3, s.addressHigh(at), (data + cores) * 4, 'writes');
+    if (next !== GO_ON) return next;
+  }
+  return s.stores(!global, ((lo & ~3) >>> 0) + (s.addressHigh(at) & 0xffff) * 0x100000000, at + first, at + length);
 }
 
 export function atomic(s: ScanState, at: number, length: number): Next {
@@ -49,28 +54,29 @@ export function atomic(s: ScanState, at: number, length: number): Next {
   if (length !== ((header & ATOMIC_INLINE_DATA) !== 0 ? 11 : 3)) return s.refuse('length', `${length} dwords`);
   if ((header & MI_USE_GGTT) === 0) return GO_ON;
   if (size === 3) return s.refuse('address', 'its data size is reserved');
-  return s.audit(s.words[at + 1]! & ~3, s.words[at + 2]!, 4 << size, 'modifies');
+  return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4 << size, 'modifies');
 }
 
 export function copyMemMem(s: ScanState, at: number): Next {
   const header = s.words[at]!;
   if ((header & COPY_DESTINATION_GGTT) !== 0) {
-    const next = s.audit(s.words[at + 1]! & ~3, s.words[at + 2]!, 4, 'writes');
+    const next = s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'writes');
     if (next !== GO_ON) return next;
   }
   if ((header & COPY_SOURCE_GGTT) === 0) return GO_ON;
-  return s.audit(s.words[at + 3]! & ~3, s.words[at + 4]!, 4, 'reads');
+  const source = at + s.secondAddress();
+  return s.audit(s.words[source]! & ~3, s.words[source + 1]!, 4, 'reads');
 }
 
 export function semaphoreWait(s: ScanState, at: number): Next {
   if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
-  return s.audit(s.words[at + 2]! & ~3, s.words[at + 3]!, 4, 'polls');
+  return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'polls');
 }
 
 export function reportPerfCount(s: ScanState, at: number): Next {
-  const lo = s.words[at + 1]!;
+  const lo = s.addressLow(at);
   if ((lo & 1) === 0) return GO_ON;
-  return s.audit(lo & ~63, s.words[at + 2]!, PERF_REPORT_BYTES, 'writes');
+  return s.audit(lo & ~63, s.addressHigh(at), PERF_REPORT_BYTES, 'writes');
 }
 
 export function clflush(s: ScanState, at: number): Next {
@@ -83,31 +89,36 @@ export function flushDw(s: ScanState, at: number): Next {
   const header = s.words[at]!;
   if ((header & FLUSH_NOTIFY_BIT) !== 0) s.result.notifies++;
   if (((header >>> FLUSH_POST_SYNC_SHIFT) & 3) === 0) return GO_ON;
-  const lo = s.words[at + 1]!;
-  const hi = s.words[at + 2]!;
+  const lo = s.addressLow(at);
+  const hi = s.addressHigh(at);
   if ((header & FLUSH_STORE_INDEX) !== 0) {
     const offset = (lo & ~7) >>> 0;
     if (hi !== 0 || offset > PAGE_SIZE - POST_SYNC_BYTES) return refuseIndex(s, offset);
+    if (!s.patches) return GO_ON;
     s.patch(at, (header & ~FLUSH_STORE_INDEX) >>> 0);
-    s.patch(at + 1, (s.input.hwspPage + offset + FLUSH_ADDRESS_GGTT) >>> 0);
+    s.patch(at + 1, (s.hwspPage + offset + FLUSH_ADDRESS_GGTT) >>> 0);
     return GO_ON;
   }
   if ((lo & FLUSH_ADDRESS_GGTT) === 0) return GO_ON;
   return s.audit(lo & ~7, hi, POST_SYNC_BYTES, 'writes');
 }
 
+/** Without any of these flags PIPE_CONTROL touches the process's own memory at most, and nothing comes of it. */
+export const PC_AUDITED = PC_NOTIFY | PC_POST_SYNC_LRI | PC_STORE_INDEX | PC_GGTT;
+
 export function pipeControl(s: ScanState, at: number): Next {
   const flags = s.words[at + 1]!;
   if ((flags & PC_NOTIFY) !== 0) s.result.notifies++;
-  const lo = s.words[at + 2]!;
+  const lo = s.addressLow(at);
   if ((flags & PC_POST_SYNC_LRI) !== 0 && checkRegisterWrite(s, lo & MI_REGISTER_MASK) !== GO_ON) return REFUSED;
   if (((flags >>> PC_POST_SYNC_SHIFT) & 3) === 0) return GO_ON;
-  const hi = s.words[at + 3]!;
+  const hi = s.addressHigh(at);
   if ((flags & PC_STORE_INDEX) !== 0) {
     const offset = (lo & ~3) >>> 0;
     if (hi !== 0 || offset > PAGE_SIZE - POST_SYNC_BYTES) return refuseIndex(s, offset);
+    if (!s.patches) return GO_ON;
     s.patch(at + 1, ((flags & ~PC_STORE_INDEX) | PC_GGTT) >>> 0);
-    s.patch(at + 2, (s.input.hwspPage + offset) >>> 0);
+    s.patch(at + 2, (s.hwspPage + offset) >>> 0);
     return GO_ON;
   }
   if ((flags & PC_GGTT) === 0) return GO_ON;

@@ -15,7 +15,7 @@ import { GO_ON, type Next, REFUSED, type ScanState } from './scan-state.js';
 function policyOf(s: ScanState, register: number): number {
   if ((register & ~MI_REGISTER_MASK) !== 0) return 0;
   const dword = register >>> 2;
-  return dword < WINDOW_DWORDS ? s.policy[dword]! : 0;
+  return dword < WINDOW_DWORDS ? s.table.registers.access[dword]! : 0;
 }
 
 /** For a value that is not known when scanning: only registers that may hold anything. */
@@ -45,16 +45,17 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
       return s.refuseRegister('register-value', 'would keep some bytes of a value that was not judged', register);
     }
     if ((policy & REG_PATCH) !== 0) {
-      const write = s.input.onRegisterWrite;
+      const write = s.onRegisterWrite;
       if (write === undefined) return s.refuseRegister('register-write', 'has no owner to ask', register);
       const value = s.words[i + 1]!;
       const really = write(register, value) >>> 0;
       if (really !== value) s.patch(i + 1, really);
+      s.reusable = false;
       continue;
     }
     switch (policy >>> REG_KIND_SHIFT) {
       case KIND.DISCARD:
-        s.patch(i, DISCARD_REGISTER);
+        if (s.patches) s.patch(i, DISCARD_REGISTER);
         break;
       case KIND.ROOT:
         if (loadRoot(s, i, end) !== GO_ON) return REFUSED;
@@ -76,8 +77,15 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
         if ((s.words[i + 1]! & 3) === 1)
           return s.refuseRegister('register-value', 'would walk physical tables', register);
         break;
+      case KIND.VALUE: {
+        const wrong = s.words[i + 1]! & s.table.registers.mustBeZero(register);
+        if (wrong !== 0) {
+          return s.refuseRegister('register-value', `would have bits 0x${(wrong >>> 0).toString(16)} set`, register);
+        }
+        break;
+      }
       default:
-        return s.refuseRegister('register-write', 'is not open to commands', register);
+        if (s.refuseRegister('register-write', 'is not open to commands', register) !== GO_ON) return REFUSED;
     }
   }
   return GO_ON;
@@ -89,17 +97,18 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
  */
 function loadRoot(s: ScanState, i: number, end: number): Next {
   const register = s.words[i]!;
-  const root = s.input.root;
+  const { root } = s;
   if (i + 2 >= end || s.words[i + 2]! !== (register ^ 4)) {
     return s.refuseRegister('register-value', 'loads half of a page-table root', register);
   }
-  const pdp = (register - ENGINES[s.table.engine]!.mmioBase - RING.PDP0_LDW) >>> 3;
+  const pdp = (register - ENGINES[s.table.commands.engine]!.mmioBase - RING.PDP0_LDW) >>> 3;
   const upperFirst = (register & 4) !== 0;
   const lo = s.words[upperFirst ? i + 3 : i + 1]!;
   const hi = s.words[upperFirst ? i + 1 : i + 3]!;
   if (root === undefined || !root.translate(pdp, lo, hi)) {
     return s.refuseRegister('register-value', 'loads a page-table root that has no shadow', register);
   }
+  s.reusable = false;
   s.patch(upperFirst ? i + 3 : i + 1, root.lo >>> 0);
   s.patch(upperFirst ? i + 1 : i + 3, root.hi >>> 0);
   return GO_ON;
@@ -108,13 +117,13 @@ function loadRoot(s: ScanState, i: number, end: number): Next {
 export function storeRegisterMem(s: ScanState, at: number): Next {
   if (checkRegisterRead(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
   if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
-  return s.audit(s.words[at + 2]! & ~3, s.words[at + 3]!, 4, 'writes');
+  return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'writes');
 }
 
 export function loadRegisterMem(s: ScanState, at: number): Next {
   if (checkRegisterWrite(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
   if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
-  return s.audit(s.words[at + 2]! & ~3, s.words[at + 3]!, 4, 'reads');
+  return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'reads');
 }
 
 export function loadRegisterReg(s: ScanState, at: number): Next {

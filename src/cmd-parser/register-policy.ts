@@ -7,6 +7,8 @@
  * there), and only the render engine reaches the shared 3D state; i915 programs those from the render ring alone.
  */
 import { ENGINES, type EngineId, P_ALL, P_GEN9, type Platform, RCS, RING } from '../hw/index.js';
+import type { Trust } from './command-policy.js';
+import { UNPRIVILEGED_REGISTERS } from './unprivileged-registers.js';
 
 /** Bits of the caller's table, one byte per dword offset. */
 export const CMD_ACCESS = 1;
@@ -33,6 +35,8 @@ export const KIND = {
   GMADR_PAGE: 3,
   /** Tiled-resource translation: its tables are found by per-process address only. */
   TRTT_ENABLE: 4,
+  /** Some bits must be zero. */
+  VALUE: 5,
 } as const;
 
 /** A write here has no effect on hardware (the PVINFO page). Source: public gvt documentation of the PVINFO page. */
@@ -101,8 +105,39 @@ const MOCS_FIRST = 0xc800;
 const MOCS_END = 0xd000;
 const BLOCK_BYTES = 0x1000;
 
-/** @param cmdAccess CMD_* bits by dword offset, WINDOW_DWORDS long */
-export function compileRegisterPolicy(platform: Platform, engine: EngineId, cmdAccess: Uint8Array): Uint8Array {
+export interface RegisterPolicy {
+  /** REG_* bits and kind, by dword offset. */
+  readonly access: Uint8Array;
+  /** For registers of KIND.VALUE. */
+  mustBeZero(register: number): number;
+}
+
+/** @param cmdAccess CMD_* bits by dword offset, WINDOW_DWORDS long: what rings and privileged batches start from */
+export function compileRegisterPolicy(
+  platform: Platform,
+  engine: EngineId,
+  trust: Trust,
+  cmdAccess: Uint8Array,
+): RegisterPolicy {
+  if (trust === 'ppgtt' || trust === 'haswell') return compileUnprivileged(platform, engine);
+  return { access: compilePrivileged(platform, engine, cmdAccess), mustBeZero: () => 0 };
+}
+
+function compileUnprivileged(platform: Platform, engine: EngineId): RegisterPolicy {
+  const access = new Uint8Array(WINDOW_DWORDS);
+  const zero = new Map<number, number>();
+  for (const row of UNPRIVILEGED_REGISTERS) {
+    if ((row.platforms & platform.bit) === 0 || (row.engines & (1 << engine)) === 0) continue;
+    const first = (row.at === 'engine' ? ENGINES[engine]!.mmioBase : 0) + row.offset;
+    const bits =
+      row.access === 'read' ? REG_READ : row.mustBeZero === undefined ? REG_READ | REG_WRITE : kind(KIND.VALUE);
+    for (let at = first; at < first + row.bytes; at += 4) access[at / 4]! |= bits;
+    if (row.mustBeZero !== undefined) zero.set(first, row.mustBeZero);
+  }
+  return { access, mustBeZero: (register) => zero.get(register) ?? 0 };
+}
+
+function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint8Array): Uint8Array {
   const policy = new Uint8Array(WINDOW_DWORDS);
   for (let dword = 0; dword < WINDOW_DWORDS; dword++) {
     const access = cmdAccess[dword]!;

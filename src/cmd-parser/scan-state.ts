@@ -1,80 +1,98 @@
 /** The scan in progress: what handlers see of the buffer, the guest and the result, and the checks that they share. */
-import type { Frames } from '../base/index.js';
-import { type CommandTable, commandRow, ENGINES, RCS } from '../hw/index.js';
-import type { ScanCode } from './rules.js';
+import { commandRow, ENGINES } from '../hw/index.js';
+import { BatchWalk, COPIED, GO_ON, IN_PLACE, type Next, REFUSED } from './batch-walk.js';
+import type { Trust } from './command-policy.js';
+import { type ScanCode, STRUCTURAL } from './rules.js';
+import type { ScanTable } from './scan-table.js';
 import {
   type AddressRanges,
-  createScanResult,
+  type BatchInput,
+  type RootTranslator,
   ruleOf,
   type ScanInput,
   type ScanResult,
-  type ShadowBatch,
 } from './types.js';
 
-/** What a handler decides. */
-export const GO_ON = 0;
-export const END_OF_BUFFER = 1;
-export const REFUSED = 2;
-export type Next = typeof GO_ON | typeof END_OF_BUFFER | typeof REFUSED;
+export { DONE, GO_ON, LEVEL_FIRST, LEVEL_RING, LEVEL_SECOND, MOVED, type Next, REFUSED } from './batch-walk.js';
 
-/** Dwords of privileged batches that one scan copies at most (4 MiB), and their number. i915's own are a page or two. */
-export const BATCH_BUDGET_DWORDS = 1 << 20;
-export const BATCH_BUDGET_COUNT = 256;
-
-/** Which kind of buffer is being scanned. */
-export const LEVEL_RING = 0;
-export const LEVEL_FIRST = 1;
-export const LEVEL_SECOND = 2;
-
-const NO_WORDS = new Uint32Array(0);
-const NOWHERE: Frames = { words: NO_WORDS, locate: () => -1 };
 const NO_RANGES: AddressRanges = { lowStart: 0, lowEnd: 0, highStart: 0, highEnd: 0 };
-const IDLE: ScanInput = {
-  engine: RCS,
-  trust: 'ring',
-  words: NO_WORDS,
-  start: 0,
-  end: 0,
-  ranges: NO_RANGES,
-  ggtt: NOWHERE,
-  hwspPage: 0,
-};
 
-export class ScanState {
-  input: ScanInput = IDLE;
-  result: ScanResult = createScanResult();
-  policy: Uint8Array = new Uint8Array(0);
-  /** Buffer being scanned; `at` is the dword of the command in hand. */
-  words: Uint32Array = NO_WORDS;
-  at = 0;
-  level: 0 | 1 | 2 = LEVEL_RING;
-  batch = -1;
-  copied = 0;
-  readonly table: CommandTable;
+export class ScanState extends BatchWalk {
+  ranges: AddressRanges = NO_RANGES;
+  hwspPage = 0;
+  onRegisterWrite: ((offset: number, value: number) => number) | undefined;
+  root: RootTranslator | undefined;
+  #survey = false;
+  /** Whether the verdict holds for any scan of the same dwords: nobody was asked, and nothing else came of it. */
+  reusable = true;
 
-  constructor(table: CommandTable) {
-    this.table = table;
+  /** @returns REFUSED when the buffer itself is not there */
+  beginRing(input: ScanInput, table: ScanTable, result: ScanResult): Next {
+    this.begin(result, table);
+    this.ranges = input.ranges;
+    this.hwspPage = input.hwspPage;
+    this.ggtt = input.ggtt;
+    this.perProcess = input.perProcess;
+    this.onRegisterWrite = input.onRegisterWrite;
+    this.root = input.root;
+    this.reusable = true;
+    return this.enterRing(input.words, input.start, input.end);
   }
 
-  /** Drops references to the caller's memory. */
-  release(): void {
-    this.input = IDLE;
-    this.words = NO_WORDS;
+  /** @returns REFUSED when the batch has no first page */
+  beginBatch(input: BatchInput, table: ScanTable, result: ScanResult): Next {
+    this.begin(result, table);
+    this.ranges = input.ranges;
+    this.hwspPage = input.hwspPage;
+    this.reusable = true;
+    this.#survey = input.survey ?? false;
+    const { trust, memory } = input;
+    if (trust === 'ring') this.ggtt = memory;
+    else this.perProcess = { trust, memory, copy: trust === 'haswell' };
+    return this.enterBatch(input.address, trust !== 'ring', trust !== 'ppgtt');
+  }
+
+  override release(): void {
+    super.release();
+    this.onRegisterWrite = undefined;
+    this.root = undefined;
+    this.#survey = false;
+  }
+
+  get trust(): Trust {
+    return this.table.trust;
+  }
+  /** Whether what is scanned is a private copy of a batch. */
+  get copies(): boolean {
+    return this.mode === COPIED;
+  }
+  /** Whether what is scanned is what will run, so that it may be changed. */
+  get patches(): boolean {
+    return this.mode !== IN_PLACE;
+  }
+  /** Whether batches of per-process memory are judged. */
+  get follows(): boolean {
+    return this.perProcess !== undefined;
   }
 
   /** Whether all of `bytes` from graphics address hi:lo are the guest's own. */
   owns(lo: number, hi: number, bytes: number): boolean {
     if (hi !== 0) return false;
-    const ranges = this.input.ranges;
+    const { ranges } = this;
     const start = lo >>> 0;
     const end = start + bytes;
     return (start >= ranges.lowStart && end <= ranges.lowEnd) || (start >= ranges.highStart && end <= ranges.highEnd);
   }
 
+  protected override ownsBatch(address: number, bytes: number): boolean {
+    return address < 0x100000000 && this.owns(address, 0, bytes);
+  }
+
   /** Audits an access through the global GTT. */
   audit(lo: number, hi: number, bytes: number, verb: string): Next {
-    if (this.owns(lo, hi, bytes)) return GO_ON;
     const gmadr = (lo >>> 0) + (hi >>> 0) * 0x100000000;
+    if (this.trust === 'ppgtt') return this.refuse('global-select', `it ${verb} global memory`, gmadr);
+    if (this.owns(lo, hi, bytes)) return GO_ON;
     return this.refuse(
       'address',
       `it ${verb} ${bytes} bytes at GMADR 0x${gmadr.toString(16)}, outside the own ranges`,
@@ -82,59 +100,79 @@ export class ScanState {
     );
   }
 
+  /** Low and high half of the address of the command at `at`, wherever its row has it. */
+  addressLow(at: number): number {
+    return this.words[at + this.table.addressAt[this.id]!]!;
+  }
+  addressHigh(at: number): number {
+    return this.table.addressWide[this.id] === 0 ? 0 : this.words[at + this.table.addressAt[this.id]! + 1]!;
+  }
+  /** First dword of the command in hand behind its address, and dword of its second address. */
+  behindAddress(): number {
+    return this.table.addressAt[this.id]! + 1 + this.table.addressWide[this.id]!;
+  }
+  secondAddress(): number {
+    return this.table.secondAt[this.id]!;
+  }
+
   patch(dword: number, value: number): void {
     this.words[dword] = value;
     this.result.patches++;
   }
 
-  /** Replaces the command by MI_NOOP. */
+  /** Replaces dwords by MI_NOOP. */
   neutralise(at: number, length: number): void {
+    if (length <= 0) return;
     this.words.fill(0, at, at + length);
     this.result.patches += length;
   }
 
+  /** Refuses the command at `at`. @returns REFUSED, or GO_ON in a survey that can go on */
   refuse(code: ScanCode, detail: string, gmadr = -1, register = -1): Next {
-    const { result, at } = this;
-    const header = this.words[at] ?? 0;
-    result.code = code;
-    result.rule = ruleOf(code);
-    result.command = commandRow(this.table, header)?.name ?? 'unknown';
-    result.engine = ENGINES[this.table.engine]!.name;
-    result.batch = this.batch;
-    result.dword = at;
-    result.gmadr = gmadr;
-    result.register = register;
-    result.message =
-      `${result.engine} ${this.#where()} dword ${at}: ${result.command} (0x${header.toString(16).padStart(8, '0')}) ` +
-      `refused [${code}]: ${detail}; rule: ${result.rule}.`;
-    return REFUSED;
+    this.mark(this.at);
+    return this.refuseMarked(code, detail, gmadr, register);
+  }
+
+  protected override refuseMarked(code: ScanCode, detail: string, gmadr = -1, register = -1): Next {
+    if (this.result.code === '') this.#report(code, detail, gmadr, register);
+    return this.#survey && !STRUCTURAL.has(code) ? GO_ON : REFUSED;
+  }
+
+  /** Makes the command at dword `at` of a copy (-1: of the ring) the one that a refusal names. */
+  blame(batch: number, at: number): void {
+    this.batch = batch;
+    if (batch >= 0) {
+      const { words, sourceGmadr } = this.result.batches[batch]!;
+      this.words = words;
+      this.base = sourceGmadr;
+      this.batchAddress = sourceGmadr;
+    }
+    this.at = at;
   }
 
   refuseRegister(code: ScanCode, detail: string, offset: number): Next {
     return this.refuse(code, `register 0x${offset.toString(16)} ${detail}`, -1, offset);
   }
 
-  /**
-   * A privileged batch was asked for at `gmadr`: notes where its address must be written, and queues it for copy and scan
-   * unless it is there already.
-   */
-  requestBatch(gmadr: number, level: 1 | 2, patchDword: number): Next {
-    const { batches } = this.result;
-    let target: ShadowBatch | undefined;
-    for (const known of batches) if (known.sourceGmadr === gmadr && known.level === level) target = known;
-    if (target === undefined) {
-      if (batches.length >= BATCH_BUDGET_COUNT) {
-        return this.refuse('batch-budget', `more than ${BATCH_BUDGET_COUNT} privileged batches`, gmadr);
-      }
-      target = { words: NO_WORDS, dwords: 0, sourceGmadr: gmadr, level, patchAt: [] };
-      batches.push(target);
-    }
-    target.patchAt.push({ batch: this.batch, dword: patchDword });
-    return GO_ON;
+  #report(code: ScanCode, detail: string, gmadr: number, register: number): void {
+    const { result, header } = this;
+    result.code = code;
+    result.rule = ruleOf(code);
+    result.command = commandRow(this.table.commands, header)?.name ?? 'unknown';
+    result.engine = ENGINES[this.table.commands.engine]!.name;
+    result.batch = this.batch;
+    result.dword = (this.markedAt - this.batchAddress) / 4;
+    result.gmadr = gmadr;
+    result.register = register;
+    if (code === 'unknown-command') result.unknown++;
+    result.message =
+      `${result.engine} ${this.#where()} dword ${result.dword}: ` +
+      `${result.command} (0x${header.toString(16).padStart(8, '0')}) ` +
+      `refused [${code}]: ${detail}; rule: ${result.rule}.`;
   }
 
   #where(): string {
-    if (this.batch < 0) return this.input.trust === 'wa' ? 'workaround buffer' : 'ring';
-    return `batch 0x${this.result.batches[this.batch]!.sourceGmadr.toString(16)}`;
+    if (this.batch >= 0 || this.mode === IN_PLACE) return `batch 0x${this.batchAddress.toString(16)}`;
+    return this.trust === 'wa' ? 'workaround buffer' : 'ring';
   }
 }

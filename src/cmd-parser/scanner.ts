@@ -1,196 +1,180 @@
 /**
- * The scanner: decides whether a guest's privileged command stream may run, and makes it safe to run by patching the
- * private copy that it was given. Ring contents and workaround buffers are scanned in place; privileged batches are
- * copied out of the guest first. Nothing that was not scanned is executed.
+ * The scanner: decides whether a guest's command stream may run, and makes it safe to run by patching the private copy that
+ * it was given. Ring contents and workaround buffers are scanned in place; privileged batches are copied out of the guest
+ * first. Nothing that was not scanned is executed with privilege.
  */
-import { PAGE_DWORDS } from '../base/index.js';
-import {
-  type CommandTable,
-  compileCommands,
-  ENGINES,
-  type EngineId,
-  entryDwords,
-  entryHandler,
-  entryId,
-  entryIsLimited,
-  type Platform,
-} from '../hw/index.js';
-import { HANDLERS } from './handlers.js';
+import { type CommandTable, compileCommands, ENGINES, type EngineId, type Platform } from '../hw/index.js';
+import { TRUSTS, type Trust } from './command-policy.js';
+import { ACTION_ALLOW, ACTION_PIPE_CONTROL, ACTIONS } from './handlers.js';
+import { PC_AUDITED } from './memory-handlers.js';
 import { compileRegisterPolicy } from './register-policy.js';
-import type { ScanCode } from './rules.js';
-import { BATCH_BUDGET_DWORDS, END_OF_BUFFER, LEVEL_RING, REFUSED, ScanState } from './scan-state.js';
-import { resetScanResult, type ScanInput, type ScanResult, type ShadowBatch } from './types.js';
-
-const PAGE_MASK = 0xfff;
+import { DONE, GO_ON, MOVED, type Next, REFUSED, ScanState } from './scan-state.js';
+import {
+  ACTION_SHIFT,
+  BIAS_SHIFT,
+  compileScanTable,
+  FIELD8_MIN,
+  FIELD8_SPAN,
+  FIELD8_SPAN_SHIFT,
+  GAPS,
+  ONE_DWORD,
+  type ScanTable,
+  UNKNOWN,
+  WIDTH_SHIFT,
+} from './scan-table.js';
+import { type BatchInput, resetScanResult, type ScanInput, type ScanResult } from './types.js';
 
 export class Scanner {
   readonly platform: Platform;
+  readonly #commands: CommandTable[] = [];
+  readonly #tables: (ScanTable | undefined)[][] = [];
   readonly #states: ScanState[] = [];
-  readonly #policies: Uint8Array[] = [];
+  readonly #cmdAccess: Uint8Array;
 
   /** @param cmdAccess CMD_ACCESS and CMD_PATCH bits of every register, by dword offset */
   constructor(platform: Platform, cmdAccess: Uint8Array) {
     this.platform = platform;
+    this.#cmdAccess = cmdAccess;
     for (const engine of ENGINES) {
-      this.#states.push(new ScanState(compileCommands(platform, engine.id)));
-      this.#policies.push(compileRegisterPolicy(platform, engine.id, cmdAccess));
+      this.#commands.push(compileCommands(platform, engine.id));
+      this.#tables.push([]);
+      this.#states.push(new ScanState(this.#table(engine.id, 'ring'), (trust) => this.#table(engine.id, trust)));
     }
   }
 
   tableOf(engine: EngineId): CommandTable {
-    return this.#states[engine]!.table;
+    return this.#commands[engine]!;
   }
 
-  /** @returns whether the stream may run; `out` says why not, or what must be executed instead of the guest's own buffers */
+  /**
+   * Judges ring contents or a workaround buffer, and the batches that they start.
+   * @returns whether the stream may run; `out` says why not, or what must be executed instead of the guest's own buffers
+   */
   scan(input: ScanInput, out: ScanResult): boolean {
     const s = this.#states[input.engine]!;
     resetScanResult(out);
-    s.input = input;
-    s.result = out;
-    s.policy = this.#policies[input.engine]!;
-    s.copied = 0;
     try {
-      out.ok = this.#scanAll(s);
+      return conclude(s, out, s.beginRing(input, this.#table(input.engine, input.trust), out));
     } finally {
       s.release();
     }
-    return out.ok;
   }
 
-  #scanAll(s: ScanState): boolean {
-    const { input, result } = s;
-    s.words = input.words;
-    s.level = LEVEL_RING;
-    s.batch = -1;
-    s.at = input.start;
-    if (input.start < 0 || input.start > input.end || input.end > input.words.length) {
-      s.refuse('truncated', `dwords ${input.start} to ${input.end} are not all there`);
-      return false;
+  /** Judges a batch by itself. @returns whether it may run at that trust */
+  scanBatch(input: BatchInput, out: ScanResult): boolean {
+    const s = this.#states[input.engine]!;
+    resetScanResult(out);
+    try {
+      return conclude(s, out, s.beginBatch(input, this.#table(input.engine, input.trust), out));
+    } finally {
+      s.release();
     }
-    if (!scanBuffer(s, input.start, input.end, null)) return false;
-    for (let i = 0; i < result.batches.length; i++) {
-      const batch = result.batches[i]!;
-      s.words = batch.words;
-      s.level = batch.level;
-      s.batch = i;
-      if (!scanBuffer(s, 0, 0, batch)) return false;
-    }
-    return result.batches.length === 0 || endsWithoutLoop(s);
   }
+
+  /** Tables are compiled when a stream of their trust is first met: most are never needed. */
+  #table(engine: EngineId, trust: Trust): ScanTable {
+    const tables = this.#tables[engine]!;
+    const index = TRUSTS.indexOf(trust);
+    let table = tables[index];
+    if (table === undefined) {
+      const registers = compileRegisterPolicy(this.platform, engine, trust, this.#cmdAccess);
+      table = compileScanTable(this.#commands[engine]!, trust, registers);
+      tables[index] = table;
+    }
+    return table;
+  }
+}
+
+function conclude(s: ScanState, out: ScanResult, begun: Next): boolean {
+  if (begun === MOVED && run(s) === DONE) findLoop(s);
+  out.ok = out.code === '';
+  return out.ok;
+}
+
+/** Walks window by window, command by command. @returns DONE or REFUSED */
+function run(s: ScanState): Next {
+  let commands = 0;
+  let next: Next = MOVED;
+  while (next === MOVED) {
+    const { table } = s;
+    const { entries } = table;
+    const { words } = s;
+    // integers to the compiler as well: a position that was ever computed as a double doubles the time of the loop
+    const end = s.end | 0;
+    let at = s.at | 0;
+    let last = at;
+    next = GO_ON;
+    while (at < end) {
+      const header = words[at]!;
+      const entry = entries[header >>> 16]!;
+      const field = header & 0xff;
+      last = at;
+      commands++;
+      if ((field - (entry & FIELD8_MIN)) >>> 0 <= ((entry >>> FIELD8_SPAN_SHIFT) & FIELD8_SPAN)) {
+        at += field + 2;
+        continue;
+      }
+      if (entry === ONE_DWORD) {
+        at++;
+        continue;
+      }
+      s.at = at;
+      if ((entry & FIELD8_MIN) !== FIELD8_MIN) {
+        next = s.refuse('length', `${field + 2} dwords`);
+        break;
+      }
+      if (entry === UNKNOWN) {
+        next = refuseUnknown(s);
+        break;
+      }
+      const id = table.ids[header >>> 16]!;
+      const length = (header & ((1 << ((entry >>> WIDTH_SHIFT) & 31)) - 1)) + ((entry >>> BIAS_SHIFT) & 31);
+      if (length < table.least[id]! || length > table.most[id]! || ((entry & GAPS) !== 0 && isGap(table, id, length))) {
+        next = s.refuse('length', `${length} dwords`);
+        break;
+      }
+      const action = (entry >>> ACTION_SHIFT) & 63;
+      if (action === ACTION_ALLOW) {
+        at += length;
+        continue;
+      }
+      if (at + length > end) {
+        next = s.need(length);
+        if (next === MOVED) commands--;
+        break;
+      }
+      // most of them ask for nothing that must be looked at
+      if (action !== ACTION_PIPE_CONTROL || (words[at + 1]! & PC_AUDITED) !== 0) {
+        s.id = id;
+        next = ACTIONS[action]!(s, at, length);
+        if (next !== GO_ON) break;
+      }
+      at += length;
+    }
+    if (next === GO_ON) {
+      s.at = last;
+      next = s.refill(at);
+    } else if (next === REFUSED) commands--;
+    if (next === REFUSED) s.abandon(at);
+  }
+  s.result.commands += commands;
+  return next;
+}
+
+const isGap = (table: ScanTable, id: number, length: number): boolean => !table.totals[id]!.includes(length);
+
+function refuseUnknown(s: ScanState): Next {
+  const { platform, engine } = s.table.commands;
+  return s.refuse('unknown-command', `no ${ENGINES[engine]!.name} command of ${platform.name} has this header`);
 }
 
 /**
- * Walks one buffer. A shadow batch grows page by page as the walk reaches into it.
- * @returns false when a command was refused
+ * Whether the copies lead back to one that is still being executed. Privileged ones must not; a process may run in circles,
+ * as long as its time lasts.
  */
-function scanBuffer(s: ScanState, start: number, end: number, batch: ShadowBatch | null): boolean {
-  const { result, table } = s;
-  const { entries, minDwords, maxDwords } = table;
-  let words = s.words;
-  let at = start;
-  let commands = 0;
-  let ended = false;
-  while (!ended) {
-    if (at >= end) {
-      if (batch === null) break;
-      end = extend(s, batch, end, at + 1);
-      if (end < 0) return false;
-      words = s.words;
-    }
-    const header = words[at]!;
-    const entry = entries[header >>> 16]!;
-    const length = entryDwords(entry, header);
-    s.at = at;
-    commands++;
-    if (entry === 0) {
-      s.refuse(
-        'unknown-command',
-        `no ${ENGINES[table.engine]!.name} command of ${table.platform.name} has this header`,
-      );
-      return false;
-    }
-    if (at + length > end) {
-      if (batch === null) {
-        s.refuse('truncated', `its ${length} dwords end ${at + length - end} beyond the buffer`);
-        return false;
-      }
-      end = extend(s, batch, end, at + length);
-      if (end < 0) return false;
-      words = s.words;
-    }
-    if (entryIsLimited(entry)) {
-      const id = entryId(entry);
-      if (length < minDwords[id]! || length > maxDwords[id]!) {
-        s.refuse('length', `${length} dwords`);
-        return false;
-      }
-    }
-    const handler = entryHandler(entry);
-    if (handler !== 0) {
-      const next = HANDLERS[handler]!(s, at, length);
-      if (next === REFUSED) return false;
-      ended = next === END_OF_BUFFER;
-    }
-    at += length;
-  }
-  result.commands += commands;
-  result.dwords += at - start;
-  if (batch !== null) {
-    // what was copied behind the end was not scanned and must not be there to be executed
-    words.fill(0, at);
-    batch.dwords = at;
-  }
-  return true;
-}
-
-/** Copies more of a batch out of the guest, page by page. @returns its new end, or -1 when that was refused */
-function extend(s: ScanState, batch: ShadowBatch, end: number, need: number): number {
-  const { ggtt } = s.input;
-  while (end < need) {
-    const gmadr = batch.sourceGmadr + end * 4;
-    const dwords = PAGE_DWORDS - ((gmadr & PAGE_MASK) >>> 2);
-    if (s.copied + dwords > BATCH_BUDGET_DWORDS) {
-      return refuseCopy(s, batch, end, 'batch-budget', `more than ${BATCH_BUDGET_DWORDS} dwords of privileged batches`);
-    }
-    const from = gmadr < 0x100000000 && s.owns(gmadr, 0, dwords * 4) ? ggtt.locate(Math.floor(gmadr / 0x1000)) : -1;
-    if (from < 0) {
-      return refuseCopy(
-        s,
-        batch,
-        end,
-        'batch-unmapped',
-        `GMADR 0x${gmadr.toString(16)} is not mapped memory of the own ranges`,
-      );
-    }
-    if (end + dwords > batch.words.length) {
-      const grown = new Uint32Array(Math.max(PAGE_DWORDS, batch.words.length * 2, end + dwords));
-      grown.set(batch.words.subarray(0, end));
-      batch.words = grown;
-      s.words = grown;
-    }
-    const first = from + ((gmadr & PAGE_MASK) >>> 2);
-    batch.words.set(ggtt.words.subarray(first, first + dwords), end);
-    s.copied += dwords;
-    end += dwords;
-  }
-  return end;
-}
-
-/** The command at fault is the last one that was read, or, where there is none, the one that started the batch. */
-function refuseCopy(s: ScanState, batch: ShadowBatch, end: number, code: ScanCode, detail: string): -1 {
-  const origin = batch.patchAt[0];
-  if (end === 0 && origin !== undefined) {
-    s.batch = origin.batch;
-    s.words = origin.batch < 0 ? s.input.words : s.result.batches[origin.batch]!.words;
-    s.at = origin.dword - 1;
-  }
-  s.refuse(code, detail, batch.sourceGmadr + end * 4);
-  return -1;
-}
-
-/** Whether every privileged batch ends: no jump leads back to a batch that is still being executed. */
-function endsWithoutLoop(s: ScanState): boolean {
+function findLoop(s: ScanState): void {
   const { batches } = s.result;
+  if (batches.length === 0) return;
   const waiting = new Int32Array(batches.length);
   for (let i = 0; i < batches.length; i++) for (const from of batches[i]!.patchAt) if (from.batch >= 0) waiting[i]!++;
   const ready: number[] = [];
@@ -204,13 +188,12 @@ function endsWithoutLoop(s: ScanState): boolean {
       for (const from of target.patchAt) if (from.batch === i && --waiting[t]! === 0) ready.push(t);
     });
   }
-  if (done === batches.length) return true;
+  if (done === batches.length) return;
+  s.result.loop = true;
   const looping = waiting.findIndex((count) => count > 0);
-  const origin = batches[looping]!.patchAt.find((from) => from.batch >= 0 && waiting[from.batch]! > 0);
-  s.batch = origin?.batch ?? looping;
-  s.words = batches[s.batch]!.words;
-  s.at = (origin?.dword ?? 1) - 1;
-  const gmadr = batches[looping]!.sourceGmadr;
-  s.refuse('batch-loop', `it jumps back to GMADR 0x${gmadr.toString(16)}`, gmadr);
-  return false;
+  const target = batches[looping]!;
+  if (target.perProcess) return;
+  const origin = target.patchAt.find((from) => from.batch >= 0 && waiting[from.batch]! > 0);
+  s.blame(origin?.batch ?? looping, (origin?.dword ?? 1) - 1);
+  s.refuse('batch-loop', `it jumps back to GMADR 0x${target.sourceGmadr.toString(16)}`, target.sourceGmadr);
 }

@@ -21,12 +21,19 @@ export interface RootTranslator {
   hi: number;
 }
 
-/** 'ring': ring contents. 'wa': indirect context and per-context buffers, which run with privilege at a context switch. */
-export type Trust = 'ring' | 'wa';
+/** What to do with batches of per-process memory that a ring starts. */
+export interface PerProcessBatches {
+  readonly trust: 'ppgtt' | 'haswell';
+  /** The process's memory: a frame is a page of its address space. */
+  readonly memory: Frames;
+  /** Whether private copies are executed in their place; else they are judged where they are. */
+  readonly copy: boolean;
+}
 
 export interface ScanInput {
   engine: EngineId;
-  trust: Trust;
+  /** 'ring': ring contents. 'wa': indirect context and per-context buffers, which run with privilege at a context switch. */
+  trust: 'ring' | 'wa';
   /** A private copy of what will be executed, patched in place. */
   words: Uint32Array;
   /** Dword range within `words`; `end` is exclusive. */
@@ -37,25 +44,51 @@ export interface ScanInput {
   ggtt: Frames;
   /** GMADR (bytes) of the page that store-data-index forms are rewritten to. */
   hwspPage: number;
+  /** Without it batches in per-process memory are started unseen: the hardware isolates them. */
+  perProcess?: PerProcessBatches;
   /** Asked for each write to a register with the PATCH bit. @returns the value that is really written */
   onRegisterWrite?: (offset: number, value: number) => number;
   /** Without it a stream that loads a page-table root is refused. */
   root?: RootTranslator;
 }
 
-/** Where the address of a shadow batch goes: low half at `dword`, high half at `dword + 1`. */
+/** A batch that is judged by itself, without the ring that starts it. */
+export interface BatchInput {
+  engine: EngineId;
+  /**
+   * 'ring': a privileged batch, 'haswell': a Gen7 per-process batch; of both a private copy is made, judged and patched.
+   * 'ppgtt': a Gen8+ per-process batch, judged where it is.
+   */
+  trust: 'ring' | 'ppgtt' | 'haswell';
+  /** Graphics address of the first command, below 2^48. */
+  address: number;
+  /** Its address space: a frame is a page of graphics address. */
+  memory: Frames;
+  ranges: AddressRanges;
+  hwspPage: number;
+  /**
+   * Go on after a refusal, for complete totals: the first one is reported. What hides where the next command is (an unknown
+   * header, a bad length, the end of memory) ends the walk all the same.
+   */
+  survey?: boolean;
+}
+
+/** Where the address of a shadow batch goes: low half at `dword`, and where `wide` the high half at `dword + 1`. */
 export interface BatchPatch {
   /** Index in ScanResult.batches of the buffer to patch, -1 for the scanned ring contents. */
   batch: number;
   dword: number;
+  wide: boolean;
 }
 
-/** Private copy of a privileged batch, scanned and patched: the copy is what must be executed. */
+/** Private copy of a batch, scanned and patched: the copy is what must be executed. */
 export interface ShadowBatch {
+  /** The first `dwords` are in use. Valid until the scanner's next scan. */
   words: Uint32Array;
-  /** Dwords of `words` in use; the rest is zero (MI_NOOP). */
   dwords: number;
+  /** Where it was copied from: an address of the global GTT, or of the process. */
   sourceGmadr: number;
+  perProcess: boolean;
   level: 1 | 2;
   patchAt: BatchPatch[];
 }
@@ -70,6 +103,39 @@ export interface DisplayFlip {
   stride: number;
   tiling: number;
   async: boolean;
+}
+
+/** A piece of a batch that was walked without a jump: addresses in bytes, the end is exclusive. */
+export interface Segment {
+  start: number;
+  end: number;
+  kind: 'primary' | 'chain' | 'second_level' | 'second_level_chain';
+}
+
+/** Segments in the order of execution, kept from scan to scan so that recording one allocates nothing. */
+export class Segments implements Iterable<Segment> {
+  readonly #kept: Segment[] = [];
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  add(start: number, end: number, kind: Segment['kind']): void {
+    const next = this.#kept[this.length];
+    if (next === undefined) this.#kept.push({ start, end, kind });
+    else {
+      next.start = start;
+      next.end = end;
+      next.kind = kind;
+    }
+    this.length++;
+  }
+
+  /** Valid until the next scan. */
+  *[Symbol.iterator](): Iterator<Segment> {
+    for (let i = 0; i < this.length; i++) yield this.#kept[i]!;
+  }
 }
 
 export interface ScanResult {
@@ -89,6 +155,8 @@ export interface ScanResult {
 
   commands: number;
   dwords: number;
+  /** Headers that no command of the engine has. */
+  unknown: number;
   /** Dwords of the scanned copies that were changed. */
   patches: number;
   userInterrupts: number;
@@ -96,8 +164,12 @@ export interface ScanResult {
   notifies: number;
   /** MI_BATCH_BUFFER_START into per-process memory: isolated by the hardware, not followed. */
   unprivilegedBatches: number;
+  /** A jump was met twice from the same place with the same way back: the batch runs until something else ends it. */
+  loop: boolean;
   batches: ShadowBatch[];
   flips: DisplayFlip[];
+  /** Pieces of batches in the order of execution. */
+  readonly segments: Segments;
 }
 
 export function createScanResult(): ScanResult {
@@ -114,12 +186,15 @@ export function createScanResult(): ScanResult {
     register: -1,
     commands: 0,
     dwords: 0,
+    unknown: 0,
     patches: 0,
     userInterrupts: 0,
     notifies: 0,
     unprivilegedBatches: 0,
+    loop: false,
     batches: [],
     flips: [],
+    segments: new Segments(),
   };
 }
 
@@ -136,12 +211,15 @@ export function resetScanResult(result: ScanResult): void {
   result.register = -1;
   result.commands = 0;
   result.dwords = 0;
+  result.unknown = 0;
   result.patches = 0;
   result.userInterrupts = 0;
   result.notifies = 0;
   result.unprivilegedBatches = 0;
-  result.batches.length = 0;
-  result.flips.length = 0;
+  result.loop = false;
+  if (result.batches.length > 0) result.batches.length = 0;
+  if (result.flips.length > 0) result.flips.length = 0;
+  result.segments.clear();
 }
 
 export const ruleOf = (code: ScanCode): string => SCAN_RULES[code];

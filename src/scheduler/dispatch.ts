@@ -7,10 +7,10 @@ import { type Frames, PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../
 import {
   type AddressRanges,
   createScanResult,
+  type ScanInput,
   Scanner,
   type ScanResult,
   type ShadowBatch,
-  type Trust,
 } from '../cmd-parser/index.js';
 import type { PpgttRoot } from '../gtt/index.js';
 import {
@@ -253,7 +253,7 @@ export class Dispatcher {
     words: Uint32Array,
     start: number,
     end: number,
-    trust: Trust,
+    trust: ScanInput['trust'],
     batches: HostBuffer[],
   ): void {
     const { grant } = client.parts;
@@ -288,7 +288,7 @@ export class Dispatcher {
         const target = parent ? parent.words : words;
         const index = parent ? parent.at + site.dword : site.dword;
         target[index] = placed[i]!.gmadr;
-        target[index + 1] = 0;
+        if (site.wide) target[index + 1] = 0;
       }
     });
   }

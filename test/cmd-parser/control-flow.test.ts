@@ -25,7 +25,12 @@ describe('a privileged batch', () => {
     expect(result).toMatchObject({ ok: true, commands: 5, dwords: 10 });
     expect(result.batches).toHaveLength(1);
     const [batch] = result.batches;
-    expect(batch).toMatchObject({ sourceGmadr: BATCH, dwords: 6, level: 1, patchAt: [{ batch: -1, dword: 2 }] });
+    expect(batch).toMatchObject({
+      sourceGmadr: BATCH,
+      dwords: 6,
+      level: 1,
+      patchAt: [{ batch: -1, dword: 2, wide: true }],
+    });
     expect([...batch!.words.subarray(0, 7)]).toEqual([CMD.MI_NOOP, ...store(LOW_START), END, 0]);
   });
   it('is held to the same rules as the ring, and the refusal says where', () => {
@@ -70,8 +75,8 @@ describe('a privileged batch', () => {
     const result = scan([...start(BATCH), ...start(BATCH)], { memory: { [BATCH]: [END] } });
     expect(result.batches).toHaveLength(1);
     expect(result.batches[0]!.patchAt).toEqual([
-      { batch: -1, dword: 1 },
-      { batch: -1, dword: 4 },
+      { batch: -1, dword: 1, wide: true },
+      { batch: -1, dword: 4, wide: true },
     ]);
   });
   it('has its chain followed, and nothing behind the jump kept', () => {
@@ -82,7 +87,7 @@ describe('a privileged batch', () => {
       [BATCH, 4, 1],
       [BATCH + 4096, 1, 1],
     ]);
-    expect(result.batches[1]!.patchAt).toEqual([{ batch: 0, dword: 2 }]);
+    expect(result.batches[1]!.patchAt).toEqual([{ batch: 0, dword: 2, wide: true }]);
     expect(result.batches[0]!.words[4]).toBe(0);
   });
   it('that chains to a hostile one is refused', () => {
@@ -210,8 +215,8 @@ describe('a workaround buffer', () => {
     expect(scan([CMD.MI_ARB_ON_OFF, 0, 0, 0], { trust: 'wa' })).toMatchObject({ ok: true, commands: 4 });
   });
   it('starts no batches', () => {
-    expect(scan(start(BATCH), { trust: 'wa', memory: { [BATCH]: [END] } }).code).toBe('batch-context');
-    expect(scan(start(BATCH, PPGTT), { trust: 'wa' }).code).toBe('batch-context');
+    expect(scan(start(BATCH), { trust: 'wa', memory: { [BATCH]: [END] } }).code).toBe('refused-command');
+    expect(scan(start(BATCH, PPGTT), { trust: 'wa' }).code).toBe('refused-command');
   });
 });
 
@@ -221,7 +226,7 @@ describe('headers', () => {
     expect(result).toMatchObject({ code: 'unknown-command', dword: 1, command: 'unknown', engine: 'RCS' });
     expect(result.message).toBe(
       'RCS ring dword 1: unknown (0xe0000000) refused [unknown-command]: no RCS command of SKL has this header; ' +
-        'rule: only commands that the engine is known to have run with privilege.',
+        'rule: only commands that the engine is known to have run.',
     );
   });
   it('of another engine are refused', () => {
