@@ -28,6 +28,11 @@ const CATALOGUE = {
   // transport and files
   XENGT_E_PROTOCOL: { status: 400, exit: 65, remedy: 'The VMM sent a message that breaks the vfio-user protocol.' },
   XENGT_E_JOURNAL: { status: 400, exit: 65, remedy: 'The file is not a journal of this version, or it is damaged.' },
+  XENGT_E_STREAM: {
+    status: 400,
+    exit: 65,
+    remedy: 'The file is no recorded command stream, or it is damaged; the message names the rule that it breaks.',
+  },
   XENGT_E_IO: { status: 500, exit: 74, remedy: 'The operating system refused; the message says what.' },
 } as const;
 

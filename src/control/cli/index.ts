@@ -5,6 +5,7 @@ import { type StartMediator, startDaemon } from '../daemon.js';
 import { packageInfo } from '../package-info.js';
 import { problemOf } from '../problem.js';
 import { Client } from './client.js';
+import { scanCommand } from './scan.js';
 import type { Streams } from './streams.js';
 import { json } from './table.js';
 import { top } from './top.js';
@@ -66,6 +67,11 @@ export async function runCli(args: readonly string[], engine: Engine, streams: S
         streams.out(asking.wantsJson() ? json(report) : replayText(file, report));
         if (report.differing > 0) exitCode = EXIT_DIFFERENT;
       }),
+  );
+  program.addCommand(
+    scanCommand(streams, asking.wantsJson, (code) => {
+      exitCode = code;
+    }),
   );
 
   for (const command of withSubcommands(program)) {
