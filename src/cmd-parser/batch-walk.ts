@@ -217,6 +217,12 @@ export abstract class BatchWalk {
     return GO_ON;
   }
 
+  /** The walk ended before dword `at` of the window: what it passed of the piece still counts. */
+  abandon(at: number): void {
+    if (this.level === LEVEL_RING) this.result.dwords += at - this.#ringFrom;
+    else this.result.dwords += Math.max(0, this.base + at * 4 - this.#pieceStart) / 4;
+  }
+
   /**
    * The command in hand needs `length` dwords, which the window has not. A copy grows; a command that crosses pages is put
    * together and becomes the window; in the ring there is no more.
@@ -274,8 +280,9 @@ export abstract class BatchWalk {
     if (returns) this.#call(at + length);
     this.level = level;
     this.#kind = kindOf(level, returns);
-    this.batchAddress = address;
-    return this.#enterPage(address, true);
+    const next = this.#enterPage(address, true);
+    if (next === MOVED) this.batchAddress = address;
+    return next;
   }
 
   /** Puts the window on the page of `address`. `piece`: a new piece begins there. */
@@ -450,6 +457,7 @@ export abstract class BatchWalk {
     const address = this.base + end * 4;
     this.result.dwords += (address - this.#pieceStart) / 4;
     this.result.segments.add(this.#pieceStart, address, this.#kind);
+    this.#pieceStart = address;
     if (this.mode === COPIED) this.result.batches[this.batch]!.dwords = end;
   }
 
