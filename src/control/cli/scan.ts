@@ -1,4 +1,4 @@
-/** `xengt scan`: options of the offline scanner. What it needs of tables is loaded only when it is asked for. */
+/** `xengt scan`: options of the offline scanner. Of its folder only names are loaded here; the rest when it is asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { XengtError } from '../../base/index.js';
 import { type EngineId, PLATFORMS, type Platform, platformByName, RCS } from '../../hw/index.js';

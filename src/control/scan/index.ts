@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EngineId, Platform } from '../../hw/index.js';
-import type { Batch, BatchTrust } from './batch.js';
+import { type Batch, type BatchTrust, engineName } from './batch.js';
 import { Judge } from './judge.js';
 import { printBatch } from './print.js';
 import { jsonReport, type Report, type Summary, TextReport } from './report.js';
@@ -78,7 +78,8 @@ export async function scanStreams(paths: readonly string[], options: ScanOptions
 }
 
 function wanted(batch: Batch, { platform, engine }: ScanOptions): boolean {
-  return (platform === undefined || batch.platform === platform) && (engine === undefined || batch.engine === engine);
+  const isOfEngine = engine === undefined || engineName(batch.engine) === engineName(engine);
+  return isOfEngine && (platform === undefined || batch.platform === platform);
 }
 
 class Chunks {

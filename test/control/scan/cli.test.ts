@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CMD } from '../../../src/hw/index.js';
+import { BBS_PPGTT, CMD } from '../../../src/hw/index.js';
 import { Corpus } from '../../cmd-parser/corpus.js';
 import { type Ran, type RunOptions, xengt } from '../rig.js';
 import { bytesOf, deflated, Folder, page, writeCorpus } from './streams.js';
@@ -221,6 +221,39 @@ describe('xengt scan for people', () => {
     expect(out).toMatch(/^ *0x000000000000 +1 {2}MI_NOOP$/m);
     expect(out).toMatch(/^ *0x000000000004 +\? {2}unknown header 0xe0000000$/m);
     expect(out).not.toContain('MI_BATCH_BUFFER_END');
+  });
+
+  test('--print goes on to where a walk was stopped behind jumps', async () => {
+    const jump = (target: number, second = 0): number[] => [
+      CMD.MI_BATCH_BUFFER_START | second | BBS_PPGTT | 1,
+      target,
+      0,
+    ];
+    const stream = page([...jump(0x100), CMD.MI_NOOP]);
+    stream.splice(0x40, 4, ...jump(0x200, 1 << 22), UNKNOWN); // calls, and is broken behind
+    stream.splice(0x80, 2, CMD.MI_ARB_CHECK, END);
+    const { out } = await scan(['--print', folder.write('a.bin', bytesOf(stream))]);
+    const pieces = out.split('\n').filter((line) => /^ {2}\S/.test(line));
+    expect(pieces).toEqual([
+      '  primary 0x000000000000 to 0x00000000000c',
+      '  chain 0x000000000100 to 0x00000000010c',
+      '  second_level 0x000000000200 to 0x000000000208',
+      '  from 0x00000000010c, not walked to an end',
+    ]);
+    expect(out).toMatch(/^ *0x00000000010c +\? {2}unknown header 0xe0000000$/m);
+  });
+
+  test('--print shows a ring in the order of execution, around its end', async () => {
+    const ring = page([CMD.MI_ARB_CHECK]);
+    ring[1023] = CMD.MI_USER_INTERRUPT;
+    const state = [
+      'PCI ID: 0x1912\nrcs0 command stream:\n  HEAD:  0x00000ffc\n  TAIL:  0x00000004',
+      `rcs0 --- ring = 0x00000000 00010000\n${deflated(ring)}`,
+    ].join('\n');
+    const { out } = await scan(['--print', folder.write('error', state)]);
+    expect(out).toMatch(
+      /0x000000010ffc +1 {2}MI_USER_INTERRUPT\n.*to 0x000000010004\n *0x000000010000 +1 {2}MI_ARB_CHECK\n/,
+    );
   });
 
   test('what it does not understand of the command line is refused', async () => {
