@@ -1,6 +1,7 @@
 /** hw/commands: the command set as rows, their compiled form, and the names of their fields. */
 export * from './compile.js';
 export * from './encodings.js';
+export { type CommandField, fieldsOf } from './fields.js';
 export {
   type AddressOperand,
   type BitPosition,
