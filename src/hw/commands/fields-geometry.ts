@@ -18,6 +18,7 @@ import {
   hsw,
   num,
   numbered,
+  offset64,
   pick,
 } from './fields-types.js';
 
@@ -38,7 +39,7 @@ const scratch7 = (dword: number): CommandField[] => [
   num('scratch per thread', dword, 3, 0),
 ];
 export const scratch8 = (dword: number): CommandField[] => [
-  addr48('scratch space', dword, 10),
+  offset64('scratch space', dword, 10),
   num('scratch per thread', dword, 3, 0),
 ];
 export const outputs = (dword: number): CommandField[] => [
@@ -88,7 +89,7 @@ const domainEnable = (dword: number): CommandField[] => [
   bit('enable', dword, 0),
 ];
 const domain8 = [
-  addr48('kernel', 1, 6),
+  offset64('kernel', 1, 6),
   ...threadFlags(3),
   ...scratch8(4),
   ...domainReads(6),
@@ -117,7 +118,7 @@ const geometryEnable = (dword: number): CommandField[] => [
   bit('enable', dword, 0),
 ];
 const geometry8 = [
-  addr48('kernel', 1, 6),
+  offset64('kernel', 1, 6),
   bit('single program flow', 3, 31),
   ...threadFlags(3),
   bit('accesses UAV', 3, 12),
@@ -174,7 +175,7 @@ export const GEOMETRY_FIELDS: readonly FieldRow[] = [
   ),
   gen8(
     '3DSTATE_VS',
-    addr48('kernel', 1, 6),
+    offset64('kernel', 1, 6),
     bit('single vertex dispatch', 3, 31),
     ...threadFlags(3),
     bit('accesses UAV', 3, 12),
@@ -199,7 +200,7 @@ export const GEOMETRY_FIELDS: readonly FieldRow[] = [
     ...hullFlags,
     ...hullEnable,
     num('most threads - 1', 2, 16, 8),
-    addr48('kernel', 3, 6),
+    offset64('kernel', 3, 6),
     ...scratch8(5),
     ...hullReads(7),
     num('dispatch mode', 7, 18, 17),
@@ -225,7 +226,7 @@ export const GEOMETRY_FIELDS: readonly FieldRow[] = [
     ...domainEnable(5),
   ),
   bdw('3DSTATE_DS', ...domain8, bit('SIMD8', 7, 3)),
-  gen9('3DSTATE_DS', ...domain8, num('dispatch mode', 7, 4, 3), addr48('dual patch kernel', 9, 6)),
+  gen9('3DSTATE_DS', ...domain8, num('dispatch mode', 7, 4, 3), offset64('dual patch kernel', 9, 6)),
   hsw(
     '3DSTATE_GS',
     addr32('kernel', 1, 6),

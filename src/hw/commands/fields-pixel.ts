@@ -1,13 +1,11 @@
 /**
- * Fields of the pixel half of the 3D pipeline: setup, rasteriser, pixel shader, depth, stencil and sampling.
+ * Fields of the pixel half of the 3D pipeline: setup, rasteriser, pixel shader, blending.
  * Source: PRM HSW, BDW and SKL Vol 2a; Mesa genxml gen75, gen8, gen9.
  */
 
 import { scratch8, threadFlags } from './fields-geometry.js';
 import {
   addr32,
-  addr48,
-  all,
   bdw,
   bit,
   type CommandField,
@@ -16,28 +14,15 @@ import {
   gen9,
   hsw,
   num,
-  numbered,
+  offset64,
   pick,
-  repeated,
 } from './fields-types.js';
 
 const FILLS = ['solid', 'wireframe', 'point'];
 const CULLS = ['both', 'none', 'front', 'back'];
 const WINDINGS = ['clockwise', 'counter-clockwise'];
 const WIDTHS = ['0.5 pixels', '1 pixel', '2 pixels', '4 pixels'];
-const FUNCTIONS = ['always', 'never', '<', '==', '<=', '>', '!=', '>='];
-const STENCIL = [
-  'keep',
-  'zero',
-  'replace',
-  'increment, saturate',
-  'decrement, saturate',
-  'increment',
-  'decrement',
-  'invert',
-];
-const SURFACES = { 0: '1D', 1: '2D', 2: '3D', 3: 'cube', 7: 'null' };
-const DEPTHS = {
+export const DEPTHS = {
   0: 'D32_FLOAT_S8X24_UINT',
   1: 'D32_FLOAT',
   2: 'D24_UNORM_S8_UINT',
@@ -154,7 +139,7 @@ const pixelFlags = (dword: number): CommandField[] => [
   pick('rounding', dword, 15, 14, ['nearest even', 'up', 'down', 'to zero']),
 ];
 const pixel8 = [
-  addr48('kernel 0', 1, 6),
+  offset64('kernel 0', 1, 6),
   ...pixelFlags(3),
   ...scratch8(4),
   num('most threads - 1', 6, 31, 23),
@@ -163,8 +148,8 @@ const pixel8 = [
   pick('position offset', 6, 4, 3, POSITION_OFFSETS),
   ...dispatch(6),
   ...firstRegisters(7),
-  addr48('kernel 1', 8, 6),
-  addr48('kernel 2', 10, 6),
+  offset64('kernel 1', 8, 6),
+  offset64('kernel 2', 10, 6),
 ];
 const extra = [
   bit('valid', 1, 31),
@@ -179,49 +164,6 @@ const extra = [
   bit('no alpha to coverage', 1, 7),
   bit('per sample', 1, 6),
 ];
-const depthFlags = [
-  pick('type', 1, 31, 29, SURFACES),
-  bit('depth write', 1, 28),
-  bit('stencil write', 1, 27),
-  bit('hierarchical depth', 1, 22),
-  pick('format', 1, 20, 18, DEPTHS),
-  num('pitch - 1', 1, 17, 0),
-];
-const depthSize = (dword: number): CommandField[] => [
-  num('height - 1', dword, 31, 18),
-  num('width - 1', dword, 17, 4),
-  num('LOD', dword, 3, 0),
-  num('depth - 1', dword + 1, 31, 21),
-  num('first array element', dword + 1, 20, 10),
-];
-const depthStencil = [
-  pick('stencil fail', 1, 31, 29, STENCIL),
-  pick('stencil pass, depth fail', 1, 28, 26, STENCIL),
-  pick('stencil pass, depth pass', 1, 25, 23, STENCIL),
-  pick('back stencil function', 1, 22, 20, FUNCTIONS),
-  pick('back stencil fail', 1, 19, 17, STENCIL),
-  pick('back stencil pass, depth fail', 1, 16, 14, STENCIL),
-  pick('back stencil pass, depth pass', 1, 13, 11, STENCIL),
-  pick('stencil function', 1, 10, 8, FUNCTIONS),
-  pick('depth function', 1, 7, 5, FUNCTIONS),
-  bit('two-sided stencil', 1, 4),
-  bit('stencil test', 1, 3),
-  bit('stencil write', 1, 2),
-  bit('depth test', 1, 1),
-  bit('depth write', 1, 0),
-  num('stencil test mask', 2, 31, 24),
-  num('stencil write mask', 2, 23, 16),
-  num('back stencil test mask', 2, 15, 8),
-  num('back stencil write mask', 2, 7, 0),
-];
-const samples = [pick('pixel location', 1, 4, 4, ['centre', 'upper left']), num('samples, log 2', 1, 3, 1)];
-const pair = (name: string, dword: number): CommandField[] => [
-  num(`${name} y`, dword, 31, 16),
-  num(`${name} x`, dword, 15, 0),
-];
-const offsets = (first: number, count: number): CommandField[] =>
-  Array.from({ length: count }, (_, i) => num(`sample offsets ${i}`, first + i));
-
 export const PIXEL_FIELDS: readonly FieldRow[] = [
   hsw(
     '3DSTATE_SF',
@@ -360,130 +302,5 @@ export const PIXEL_FIELDS: readonly FieldRow[] = [
     bit('pulls barycentrics', 1, 3),
     bit('accesses UAV', 1, 2),
     pick('coverage mask', 1, 1, 0, ['none', 'normal', 'inner conservative', 'depth']),
-  ),
-
-  hsw(
-    '3DSTATE_DEPTH_BUFFER',
-    ...depthFlags,
-    addr32('surface', 2),
-    ...depthSize(3),
-    num('MOCS', 4, 3, 0),
-    ...pair('coordinate offset', 5),
-    num('view extent - 1', 6, 31, 21),
-  ),
-  bdw(
-    '3DSTATE_DEPTH_BUFFER',
-    ...depthFlags,
-    addr48('surface', 2),
-    ...depthSize(4),
-    num('MOCS', 5, 6, 0),
-    num('view extent - 1', 7, 31, 21),
-    num('QPitch', 7, 14, 0),
-  ),
-  gen9(
-    '3DSTATE_DEPTH_BUFFER',
-    ...depthFlags,
-    addr48('surface', 2),
-    ...depthSize(4),
-    num('MOCS', 5, 6, 0),
-    pick('tiled resource', 6, 31, 30, ['no', 'Yf', 'Ys']),
-    num('mip tail', 6, 29, 26),
-    num('view extent - 1', 7, 31, 21),
-    num('QPitch', 7, 14, 0),
-  ),
-  hsw(
-    '3DSTATE_STENCIL_BUFFER',
-    bit('enable', 1, 31),
-    num('MOCS', 1, 28, 25),
-    num('pitch - 1', 1, 16, 0),
-    addr32('surface', 2),
-  ),
-  gen8(
-    '3DSTATE_STENCIL_BUFFER',
-    bit('enable', 1, 31),
-    num('MOCS', 1, 28, 22),
-    num('pitch - 1', 1, 16, 0),
-    addr48('surface', 2),
-    num('QPitch', 4, 14, 0),
-  ),
-  hsw('3DSTATE_HIER_DEPTH_BUFFER', num('MOCS', 1, 28, 25), num('pitch - 1', 1, 16, 0), addr32('surface', 2)),
-  gen8(
-    '3DSTATE_HIER_DEPTH_BUFFER',
-    num('MOCS', 1, 31, 25),
-    num('pitch - 1', 1, 16, 0),
-    addr48('surface', 2),
-    num('QPitch', 4, 14, 0),
-  ),
-  all('3DSTATE_CLEAR_PARAMS', num('depth clear value', 1), bit('valid', 2, 0)),
-  bdw('3DSTATE_WM_DEPTH_STENCIL', ...depthStencil),
-  gen9(
-    '3DSTATE_WM_DEPTH_STENCIL',
-    ...depthStencil,
-    num('stencil reference', 3, 15, 8),
-    num('back stencil reference', 3, 7, 0),
-  ),
-  gen8(
-    '3DSTATE_WM_HZ_OP',
-    bit('stencil clear', 1, 31),
-    bit('depth clear', 1, 30),
-    bit('scissor', 1, 29),
-    bit('depth resolve', 1, 28),
-    bit('hierarchical depth resolve', 1, 27),
-    bit('pixel offset', 1, 26),
-    bit('whole surface', 1, 25),
-    num('stencil clear value', 1, 23, 16),
-    num('samples, log 2', 1, 15, 13),
-    ...pair('least', 2),
-    ...pair('most', 3),
-    num('sample mask', 4, 15, 0),
-  ),
-  gen8('3DSTATE_WM_CHROMAKEY', bit('kill', 1, 31)),
-  hsw('3DSTATE_MULTISAMPLE', bit('enable', 1, 5), ...samples, ...offsets(2, 2)),
-  gen8('3DSTATE_MULTISAMPLE', bit('pixel offset', 1, 5), ...samples),
-  hsw('3DSTATE_RAST_MULTISAMPLE', num('samples, log 2', 1, 3, 1), ...offsets(2, 4)),
-  hsw('3DSTATE_SAMPLE_MASK', num('mask', 1, 7, 0)),
-  gen8('3DSTATE_SAMPLE_MASK', num('mask', 1, 15, 0)),
-  gen8(
-    '3DSTATE_SAMPLE_PATTERN',
-    ...numbered(4, 1, num('16x, part', 1)),
-    ...numbered(2, 1, num('8x, part', 5)),
-    num('4x', 7),
-    num('1x', 8, 23, 16),
-    num('2x', 8, 15, 0),
-  ),
-  all(
-    '3DSTATE_DRAWING_RECTANGLE',
-    pick('core', 0, 15, 14, ['both', 'core 0', 'core 1']),
-    ...pair('least', 1),
-    ...pair('most', 2),
-    ...pair('origin', 3),
-  ),
-  all(
-    '3DSTATE_LINE_STIPPLE',
-    bit('modify', 1, 31),
-    num('repeat counter', 1, 29, 21),
-    num('index', 1, 19, 16),
-    num('pattern', 1, 15, 0),
-    num('1 / repeat count', 2, 31, 15),
-    num('repeat count', 2, 8, 0),
-  ),
-  all(
-    '3DSTATE_AA_LINE_PARAMS',
-    num('coverage bias', 1, 23, 16),
-    num('coverage slope', 1, 7, 0),
-    num('end cap bias', 2, 23, 16),
-    num('end cap slope', 2, 7, 0),
-  ),
-  all('3DSTATE_POLY_STIPPLE_OFFSET', num('x', 1, 12, 8), num('y', 1, 4, 0)),
-  all('3DSTATE_POLY_STIPPLE_PATTERN', ...repeated(1, num('row', 1))),
-  all('3DSTATE_CHROMA_KEY', num('index', 1, 31, 30), num('low', 2), num('high', 3)),
-  all('3DSTATE_MONOFILTER_SIZE', num('width', 1, 5, 3), num('height', 1, 2, 0)),
-  all('3DSTATE_VIEWPORT_STATE_POINTERS_SF_CLIP', addr32('viewports', 1, 6)),
-  all('3DSTATE_VIEWPORT_STATE_POINTERS_CC', addr32('viewports', 1, 5)),
-  all('3DSTATE_SCISSOR_STATE_POINTERS', addr32('rectangles', 1, 5)),
-  all(
-    ['3DSTATE_CC_STATE_POINTERS', '3DSTATE_BLEND_STATE_POINTERS', '3DSTATE_DEPTH_STENCIL_STATE_POINTERS'],
-    addr32('state', 1, 6),
-    bit('valid', 1, 0),
   ),
 ];

@@ -69,6 +69,14 @@ export const addr48 = (name: string, dword: number, low = 0): CommandField => ({
   low,
   kind: 'address',
 });
+/** An offset of 64 bits from a base. */
+export const offset64 = (name: string, dword: number, low: number): CommandField => ({
+  name,
+  dword,
+  high: 63,
+  low,
+  kind: 'address',
+});
 export const reg = (name: string, dword: number): CommandField => ({ name, dword, high: 22, low: 2, kind: 'register' });
 
 /** The same fields again every so many dwords. */

@@ -5,6 +5,7 @@
 import { XengtError } from '../../base/index.js';
 import { COMMANDS } from './compile.js';
 import { BLITTER_FIELDS } from './fields-blitter.js';
+import { DEPTH_FIELDS } from './fields-depth.js';
 import { GEOMETRY_FIELDS } from './fields-geometry.js';
 import { MEDIA_FIELDS } from './fields-media.js';
 import { MI_FIELDS } from './fields-mi.js';
@@ -21,6 +22,7 @@ const ALL: readonly FieldRow[] = [
   ...PIPELINE_FIELDS,
   ...GEOMETRY_FIELDS,
   ...PIXEL_FIELDS,
+  ...DEPTH_FIELDS,
   ...MEDIA_FIELDS,
   ...VIDEO_FIELDS,
   ...BLITTER_FIELDS,
