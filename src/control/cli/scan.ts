@@ -27,6 +27,7 @@ choose among their batches. Bare dwords are of the given ones (default: ${DEFAUL
 Rings are always judged as rings. The own ranges of the global GTT are, in a corpus, the span of the
 submission's objects; elsewhere all of it.
 
+With --json: an object a line per batch, and one with the totals.
 Ends with 0 when every batch got a verdict, whatever it was; else with the code of the first failure.
 `;
 
