@@ -1,10 +1,10 @@
 /** A stretch of cases in one thread, and the counts that it leaves. */
 
 import { type CaseFile, type FuzzCase, toFile } from './case.js';
+import type { Escape } from './escape.js';
 import { Generator } from './generate.js';
 import { Judge, type ScannerFace } from './judge.js';
 import { Materials } from './material.js';
-import type { Escape } from './rig.js';
 
 /** Counts by name: outcomes are `accepted`, then how it ended; refusals are `refused`, then their code. */
 export interface Tally {

@@ -26,7 +26,7 @@ function address(program: Program, values: Values, low = values.address()): void
 /** Length field of a command that has `dwords` in all on Gen8, `addresses` of them the upper halves of addresses. */
 const len = (values: Values, dwords: number, addresses = 1): number => dwords - 2 - (values.wide ? 0 : addresses);
 
-const ggtt = (random: Random): number => (random.chance(1, 2) ? MI_USE_GGTT : 0);
+const ggtt = (values: Values): number => (values.global() ? MI_USE_GGTT : 0);
 const flags = (random: Random, ...bits: number[]): number => {
   let set = 0;
   for (const bit of bits) if (random.chance(1, 3)) set |= 1 << bit;
@@ -36,7 +36,7 @@ const flags = (random: Random, ...bits: number[]): number => {
 const storeData: Emit = (program, random, values) => {
   const wide = random.chance(1, 4);
   const data = (1 + random.below(random.chance(1, 8) ? 60 : 2)) * (wide ? 2 : 1);
-  program.begin(CMD.MI_STORE_DATA_IMM | ggtt(random) | (wide ? 1 << 21 : 0) | (data + 1));
+  program.begin(CMD.MI_STORE_DATA_IMM | ggtt(values) | (wide ? 1 << 21 : 0) | (data + 1));
   // Haswell has a reserved dword before the address.
   if (!values.wide) program.put(0);
   address(program, values, (values.address() & ~3) | (random.chance(1, 16) ? 1 : 0));
@@ -65,8 +65,8 @@ const loadRoot: Emit = (program, random, values, material) => {
 
 const registerMemory =
   (header: number): Emit =>
-  (program, random, values) => {
-    program.begin(header | ggtt(random) | len(values, 4));
+  (program, _random, values) => {
+    program.begin(header | ggtt(values) | len(values, 4));
     program.put(values.register());
     address(program, values);
   };
@@ -81,7 +81,7 @@ const flush: Emit = (program, random, values) => {
   const long = random.chance(2, 3);
   const indexed = random.chance(1, 4) ? 1 << 21 : 0;
   program.begin(CMD.MI_FLUSH_DW | (random.below(4) << 14) | indexed | flags(random, 8, 18) | len(values, long ? 5 : 4));
-  const low = indexed !== 0 ? index(random, values) : (values.address() & ~7) | (random.chance(1, 2) ? 4 : 0);
+  const low = indexed !== 0 ? index(random, values) : (values.address() & ~7) | (values.global() ? 4 : 0);
   address(program, values, low);
   operands(program, values, long ? 2 : 1);
 };
@@ -93,7 +93,7 @@ const pipeControl: Emit = (program, random, values) => {
   const long = random.chance(3, 4);
   const indexed = random.chance(1, 4) ? 1 << 21 : 0;
   const load = random.chance(1, 10) ? 1 << 23 : 0;
-  const global = random.chance(1, 2) ? 1 << 24 : 0;
+  const global = values.global() ? 1 << 24 : 0;
   program.begin(CMD.PIPE_CONTROL | len(values, long ? 6 : 5));
   program.put(((random.below(4) << 14) | indexed | load | global | flags(random, 0, 5, 8, 12, 18, 20)) >>> 0);
   address(
@@ -105,20 +105,20 @@ const pipeControl: Emit = (program, random, values) => {
 };
 
 const semaphore: Emit = (program, random, values) => {
-  program.begin(CMD.MI_SEMAPHORE_WAIT | ggtt(random) | flags(random, 15) | (random.below(8) << 12) | 2);
+  program.begin(CMD.MI_SEMAPHORE_WAIT | ggtt(values) | flags(random, 15) | (random.below(8) << 12) | 2);
   program.put(values.any());
   address(program, values);
 };
 
 const conditionalEnd: Emit = (program, random, values) => {
-  const header = CMD.MI_CONDITIONAL_BATCH_BUFFER_END | ggtt(random) | flags(random, 19, 21);
+  const header = CMD.MI_CONDITIONAL_BATCH_BUFFER_END | ggtt(values) | flags(random, 19, 21);
   program.begin(header | (random.below(8) << 12) | len(values, 4));
   program.put(values.any());
   address(program, values);
 };
 
-const copy: Emit = (program, random, values) => {
-  program.begin(CMD.MI_COPY_MEM_MEM | flags(random, 21, 22) | 3);
+const copy: Emit = (program, _random, values) => {
+  program.begin(CMD.MI_COPY_MEM_MEM | (values.global() ? 1 << 21 : 0) | (values.global() ? 1 << 22 : 0) | 3);
   address(program, values);
   address(program, values);
 };
@@ -127,14 +127,14 @@ const atomic: Emit = (program, random, values) => {
   const inline = random.chance(1, 2);
   const size = random.below(random.chance(1, 6) ? 4 : 2) << 19;
   const operation = random.below(random.chance(1, 8) ? 64 : 15) << 8;
-  program.begin(CMD.MI_ATOMIC | ggtt(random) | size | operation | flags(random, 16) | (inline ? (1 << 18) | 9 : 1));
+  program.begin(CMD.MI_ATOMIC | ggtt(values) | size | operation | flags(random, 16) | (inline ? (1 << 18) | 9 : 1));
   address(program, values);
   if (inline) operands(program, values, 8);
 };
 
-const performance: Emit = (program, random, values) => {
+const performance: Emit = (program, _random, values) => {
   program.begin(CMD.MI_REPORT_PERF_COUNT | len(values, 4));
-  address(program, values, (values.address() & ~63) | (random.chance(1, 2) ? 1 : 0));
+  address(program, values, (values.address() & ~63) | (values.global() ? 1 : 0));
   program.put(values.small());
 };
 

@@ -6,8 +6,8 @@
  * Source: PRM SKL Vol 2a "Command Reference: Instructions" (MI command formats, "Command Header Format" for the length fields).
  */
 import { BCS, type EngineId, RCS, VECS } from '../src/hw/index.js';
+import type { Escape } from './escape.js';
 import { MAY_CHANGE, MAY_NOTHING, type PrivilegedRegisters } from './privileged-registers.js';
-import type { Escape } from './rig.js';
 
 const BY_FIELD = -1;
 /** Total dwords of MI commands with opcodes from 0x10 on that have no length field. */

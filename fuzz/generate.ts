@@ -43,6 +43,8 @@ export class Generator {
   readonly #materials: Materials;
   readonly #random = new Random();
   readonly #program = new Program();
+  /** Few mutations and long streams. */
+  #gentle = false;
   readonly #values = new Values(this.#random);
   readonly #words = new Uint32Array(MOST_WORDS);
   readonly #pieceWords = Array.from({ length: MOST_PIECES }, () => new Uint32Array(PIECE_DWORDS));
@@ -78,7 +80,8 @@ export class Generator {
     // Memory full of ends lets any jump return; memory full of nothing makes the walk long, and is rare for that.
     made.fill = random.chance(1, 4000) ? MI_NOOP : CMD.MI_BATCH_BUFFER_END;
     const material = this.#materials.of(platform, made.engine);
-    this.#values.begin(layoutOf(platform), material);
+    this.#gentle = random.chance(1, 3);
+    this.#values.begin(layoutOf(platform), material, made.trust, this.#gentle);
 
     const alone = isBatch(made.trust);
     const pieces = alone ? 1 + random.below(MOST_PIECES) : random.chance(1, 3) ? 0 : 1 + random.below(MOST_PIECES);
@@ -120,7 +123,8 @@ export class Generator {
     program.clear();
     const real = material.streams.length > 0 && random.chance(1, 4);
     if (real) this.#borrow(random.pick(material.streams), kind);
-    const commands = real ? random.below(4) : 1 + random.below(kind === 'batch' ? 8 : 14);
+    const many = (kind === 'batch' ? 8 : 14) * (this.#gentle ? 2 : 1);
+    const commands = real ? random.below(4) : 1 + random.below(many);
     for (let i = 0; i < commands; i++) {
       if (this.#values.batches.length > 0 && kind !== 'wa' && random.chance(1, kind === 'ring' ? 3 : 8))
         this.#jump(processes);
@@ -129,7 +133,7 @@ export class Generator {
     if (kind === 'wa' && random.chance(1, 30)) this.#jump(processes);
     if (kind === 'batch' && random.chance(15, 16)) program.begin(CMD.MI_BATCH_BUFFER_END);
     if (kind === 'wa' && random.chance(1, 3)) program.begin(CMD.MI_BATCH_BUFFER_END);
-    for (let i = random.below(8) - 4; i > 0; i--) this.#mutate(material);
+    for (let i = random.below(8) - (this.#gentle ? 6 : 4); i > 0; i--) this.#mutate(material);
     return into.subarray(0, program.emit(into, most));
   }
 

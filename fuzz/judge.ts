@@ -19,10 +19,12 @@ import { ENGINES, PLATFORMS } from '../src/hw/index.js';
 import { answerFor, RootAnswer } from './answers.js';
 import { type FuzzCase, isBatch, MOST_WORDS } from './case.js';
 import { harmIn } from './effects.js';
+import type { Escape } from './escape.js';
 import { layoutOf } from './generate.js';
 import { PrivilegedRegisters } from './privileged-registers.js';
-import { type Ending, type Escape, Rig, World } from './rig.js';
+import { type Ending, Rig } from './rig.js';
 import { GuestView, isOwn } from './surroundings.js';
+import { World } from './world.js';
 
 /** Pages that a scan asks for at most: each start of a batch, and each jump, may need one more than its dwords fill. */
 const MOST_LOCATED = BATCH_BUDGET_DWORDS / 1024 + 2 * BATCH_BUDGET_COUNT + TRACE_BUDGET_PAGES + 2 * TRACE_BUDGET_JUMPS;
@@ -157,8 +159,10 @@ export class Judge {
       return (scanner, result) => scanner.scanBatch(input, result);
     }
     const input: ScanInput = { engine, trust, words, start: 0, end: words.length, ranges, ggtt: memory, hwspPage };
-    if (trust === 'ring' && fuzzCase.perProcess !== 'unseen')
-      input.perProcess = { trust: 'ppgtt', memory, copy: fuzzCase.perProcess === 'copied' };
+    if (trust === 'ring' && fuzzCase.perProcess !== 'unseen') {
+      const perProcess = { trust: 'ppgtt', memory, space: 1, copy: fuzzCase.perProcess === 'copied' } as const;
+      input.perProcess = perProcess;
+    }
     if (fuzzCase.answered) {
       input.onRegisterWrite = (offset) => answerFor(engine, offset);
       input.root = new RootAnswer(this.#world.root);

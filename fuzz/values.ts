@@ -1,4 +1,5 @@
 /** Operands of a case: addresses, registers and numbers at which a check could be wrong by a little. */
+import { ENGINES, RING } from '../src/hw/index.js';
 import type { FuzzTrust } from './case.js';
 import type { Material } from './material.js';
 import type { Random } from './random.js';
@@ -6,6 +7,27 @@ import { LAYOUTS, type Layout, RAM_BYTES } from './surroundings.js';
 
 const PAGE = 4096;
 const SMALL = [0, 1, 2, 3, 4, 7, 8, 0x10, 0x40, 0x80, 0x100, 0xfff, 0x1000, 0xffff, 0x10001];
+
+/** Where the registers are that batches of processes use, with some of what lies beside them. Source: PRM SKL Vol 2c. */
+const PROCESS_AREAS: readonly (readonly [first: number, last: number])[] = [
+  [0x2080, 0x20f0],
+  [0x2240, 0x22a0],
+  [0x22f8, 0x2360],
+  [0x23a0, 0x23b0],
+  [0x23f8, 0x2448],
+  [0x24c8, 0x2510],
+  [0x2578, 0x2688],
+  [0x51f8, 0x5298],
+  [0x6ff8, 0x7038],
+  [0x72f8, 0x7320],
+  [0xb008, 0xb040],
+  [0xb110, 0xb120],
+  [0xe100, 0xe1a0],
+  [0x12358, 0x1235c],
+  [0x221f8, 0x22208],
+  [0x22358, 0x2235c],
+  [0x22600, 0x22680],
+];
 
 export class Values {
   /** Dwords of the guest's memory where batches start. */
@@ -15,6 +37,9 @@ export class Values {
   #open: Uint32Array = new Uint32Array(1);
   #boundary: Uint32Array = this.#open;
   #wide = true;
+  #gentle = false;
+  #gprs = 0x2600;
+  #processes = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -25,8 +50,12 @@ export class Values {
     return this.#wide;
   }
 
-  begin(layout: Layout, material: Material): void {
+  /** @param gentle nearly everything is as it should be, so that long streams are accepted and run */
+  begin(layout: Layout, material: Material, trust: FuzzTrust, gentle: boolean): void {
+    this.#gentle = gentle;
+    this.#processes = trust === 'ppgtt' || trust === 'haswell';
     this.#wide = material.platform.gen >= 8;
+    this.#gprs = ENGINES[material.engine]!.mmioBase + RING.GPR0;
     this.batches.length = 0;
     this.#layout = layout;
     this.#open = material.open;
@@ -40,8 +69,14 @@ export class Values {
     return start + this.#random.below(RAM_BYTES / 4) * 4;
   }
 
+  /** Whether an access selects the global GTT: what batches of processes seldom do. */
+  global(): boolean {
+    return this.#random.chance(this.#processes ? 1 : 8, 16);
+  }
+
   address(): number {
     const random = this.#random;
+    if (this.#gentle && random.chance(31, 32)) return this.own();
     const { ranges, mediator } = this.#layout;
     switch (random.below(16)) {
       case 0:
@@ -62,7 +97,7 @@ export class Values {
   /** The upper half of an address. */
   high(): number {
     const random = this.#random;
-    if (random.chance(15, 16)) return 0;
+    if (random.chance(this.#gentle ? 63 : 15, this.#gentle ? 64 : 16)) return 0;
     return random.pick([1, 0xffff, 0x10000, 0xffff0000, 0xffffffff, random.next()]);
   }
 
@@ -73,7 +108,9 @@ export class Values {
     if (this.batches.length === 0) return this.own();
     const base = random.chance(1, 2) ? ranges.lowStart : ranges.highStart;
     const copy = random.chance(3, 4) ? 0 : random.below(64) * RAM_BYTES;
-    const beside = random.chance(5, 6) ? 0 : (random.below(9) - 4) * 4 + (random.chance(1, 4) ? random.below(4) : 0);
+    const beside = random.chance(this.#gentle ? 23 : 5, this.#gentle ? 24 : 6)
+      ? 0
+      : (random.below(9) - 4) * 4 + (random.chance(1, 4) ? random.below(4) : 0);
     return Math.max(0, base + copy + random.pick(this.batches) * 4 + beside) >>> 0;
   }
 
@@ -90,6 +127,11 @@ export class Values {
 
   register(): number {
     const random = this.#random;
+    if (this.#gentle && random.chance(31, 32)) return this.#gprs + random.below(32) * 4;
+    if (this.#processes && random.chance(2, 3)) {
+      const [first, last] = random.pick(PROCESS_AREAS);
+      return first + random.below((last - first) / 4 + 1) * 4;
+    }
     switch (random.below(16)) {
       case 0:
       case 1:

@@ -6,8 +6,8 @@ import type { Engine } from '../src/gpu/model/engine.js';
 import { RegisterFile } from '../src/gpu/model/registers.js';
 import { ENGINES, RING } from '../src/hw/index.js';
 import { answerFor, type ShadowRoot } from './answers.js';
+import type { Escape } from './escape.js';
 import { MAY_CHANGE, MAY_NOTHING, MAY_READ, PrivilegedRegisters } from './privileged-registers.js';
-import type { Escape } from './rig.js';
 
 const ROOT_BYTES = 32;
 /** What the device itself notes of a page fault, without a command. Source: PRM SKL Vol 2c "RING_FAULT_REG". */

@@ -7,7 +7,7 @@ const materials = new Materials();
 const CASES = 20_000;
 
 describe('a short campaign', () => {
-  const campaign = new Campaign(33, materials);
+  const campaign = new Campaign(40, materials);
 
   it('finds no stream that is accepted and does harm, crashes the scanner or costs too much', () => {
     const finding = campaign.run(0, 1, CASES);
