@@ -13,7 +13,17 @@ import type { Trust } from './command-policy.js';
 import { JumpMemory } from './jumps.js';
 import type { ScanCode } from './rules.js';
 import type { ScanTable } from './scan-table.js';
-import { createScanResult, type PerProcessBatches, type ScanResult, type Segment, type ShadowBatch } from './types.js';
+import {
+  type AddressRanges,
+  type BatchPatch,
+  createScanResult,
+  type PerProcessBatches,
+  type ScanResult,
+  type Segment,
+  type ShadowBatch,
+} from './types.js';
+import type { KeptStore, Verdict, VerdictCache, VerdictKey } from './verdict-cache.js';
+import { recall, VerdictRecord } from './verdict-record.js';
 import { WrittenDwords } from './written.js';
 
 /** What a handler decides: go on behind the command, go on where the window is now, end of the scan, or a refusal. */
@@ -49,6 +59,7 @@ export interface BatchStart {
 /** No command has it. */
 const NO_HEADER = 0xffffffff;
 const NO_WORDS = new Uint32Array(0);
+const NO_RANGES: AddressRanges = { lowStart: 0, lowEnd: 0, highStart: 0, highEnd: 0 };
 const NO_FRAMES: Frames = { words: NO_WORDS, locate: () => -1 };
 
 /** Where a walk stands: enough to go on from there. */
@@ -91,6 +102,25 @@ export abstract class BatchWalk {
   header = 0;
   markedAt = 0;
 
+  ranges: AddressRanges = NO_RANGES;
+  hwspPage = 0;
+  cache: VerdictCache | undefined;
+  /** What is kept of the batch that the ring started. */
+  readonly record = new VerdictRecord();
+  readonly #key: VerdictKey = {
+    space: 0,
+    address: 0,
+    engine: 0,
+    trust: 'ring',
+    perProcess: false,
+    hwspPage: 0,
+    ranges: NO_RANGES,
+  };
+  /** Commands counted up to the one in hand, and those that kept verdicts stand for. */
+  commands = 0;
+  recalled = 0;
+  readonly #recalledStores: (readonly KeptStore[])[] = [];
+
   readonly #tables: (trust: Trust) => ScanTable;
   /** The piece being walked. */
   #pieceStart = 0;
@@ -128,6 +158,10 @@ export abstract class BatchWalk {
     this.batchAddress = 0;
     this.header = NO_HEADER;
     this.markedAt = 0;
+    this.commands = 0;
+    this.recalled = 0;
+    if (this.#recalledStores.length > 0) this.#recalledStores.length = 0;
+    this.record.end();
     this.#copied = 0;
     this.#pages = 0;
     if (this.#callers.length > 0) this.#callers.length = 0;
@@ -164,7 +198,9 @@ export abstract class BatchWalk {
     this.#kind = 'primary';
     this.batchAddress = address;
     this.markedAt = address;
-    return copy ? this.#enterCopy(this.#addBatch(address, perProcess, LEVEL_FIRST)) : this.#enterPage(address, true);
+    if (!copy) return this.#enterPage(address, true);
+    if (this.#recall(address, perProcess, undefined)) return this.#finish();
+    return this.#enterCopy(this.#addBatch(address, perProcess, LEVEL_FIRST));
   }
 
   /** Makes the command at `at` the one that a refusal names. */
@@ -172,6 +208,12 @@ export abstract class BatchWalk {
     this.at = at;
     this.header = this.words[at] ?? 0;
     this.markedAt = this.base + at * 4;
+  }
+
+  patch(dword: number, value: number): void {
+    if (this.record.isOpen && this.batch >= 0) this.record.patched(this.batch, dword, this.words[dword]!);
+    this.words[dword] = value;
+    this.result.patches++;
   }
 
   /** The batch, or the whole stream, ends at dword `end` of the window. */
@@ -202,6 +244,7 @@ export abstract class BatchWalk {
   /** The command in hand stores dwords from..end of the window at `address`. */
   stores(perProcess: boolean, address: number, from: number, end: number): Next {
     this.mark(this.at);
+    if (this.record.isOpen) this.record.stored(perProcess, address, end - from);
     const written = perProcess ? this.#stored : this.#storedGlobally;
     for (let i = from; i < end; i++) written.store(address + (i - from) * 4, this.words[i]!);
     if (this.mode !== IN_PLACE || !perProcess) return GO_ON;
@@ -334,16 +377,15 @@ export abstract class BatchWalk {
     const dword = at + this.table.addressAt[this.id]!;
     const site = { batch: this.batch, dword, wide: this.table.addressWide[this.id] !== 0 };
     // the copy lies in the global GTT, wherever the original was
-    if (perProcess) {
-      this.words[at] = (this.words[at]! & ~BBS_PPGTT) >>> 0;
-      this.result.patches++;
-    }
+    if (perProcess) this.patch(at, (this.words[at]! & ~BBS_PPGTT) >>> 0);
     let index = -1;
     for (let i = 0; i < batches.length; i++) {
       const batch = batches[i]!;
       if (batch.sourceGmadr === address && batch.level === level && batch.perProcess === perProcess) index = i;
     }
     const known = index >= 0;
+    if (known && index < this.record.firstBatch) this.record.spoil();
+    if (!known && this.level === LEVEL_RING && this.#recall(address, perProcess, site)) return GO_ON;
     if (!known) {
       if (batches.length >= BATCH_BUDGET_COUNT) {
         return this.refuseMarked('batch-budget', `more than ${BATCH_BUDGET_COUNT} batches`, address);
@@ -437,6 +479,9 @@ export abstract class BatchWalk {
       batch.words = grown;
       this.#buffers[index] = grown;
     }
+    if (this.record.isOpen) {
+      this.record.copies(index, this.cache?.versions?.versionOf(page, batch.perProcess) ?? -1);
+    }
     const first = found + offset;
     batch.words.set(frames.words.subarray(first, first + dwords), from);
     this.#copied += dwords;
@@ -446,6 +491,49 @@ export abstract class BatchWalk {
 
   /** Whether a batch may be read from these bytes of the global GTT. */
   protected abstract ownsBatch(address: number, bytes: number): boolean;
+
+  // --- verdicts that are used again
+
+  /** Takes the kept verdict on a batch, or begins to record a new one. @returns whether it was taken */
+  #recall(address: number, perProcess: boolean, site: BatchPatch | undefined): boolean {
+    const { cache, ranges, hwspPage, result } = this;
+    if (cache === undefined) return false;
+    const key = this.#key;
+    key.space = perProcess ? this.perProcess!.space : 0;
+    key.address = address;
+    key.engine = this.table.commands.engine;
+    key.trust = perProcess ? this.perProcess!.trust : this.table.trust;
+    key.perProcess = perProcess;
+    key.hwspPage = hwspPage;
+    key.ranges = ranges;
+    const verdict = cache.find(key, this.ggtt, this.perProcess?.memory);
+    if (verdict === undefined || !this.#fits(verdict)) {
+      if (cache.isWorthKeeping(key)) this.record.begin(key, result, this.commands);
+      return false;
+    }
+    const first = result.batches.length;
+    recall(verdict, result, site);
+    for (let i = first; i < result.batches.length; i++) this.#reach[i] = result.batches[i]!.dwords;
+    if (verdict.stores.length > 0) this.#recalledStores.push(verdict.stores);
+    this.recalled += verdict.commands;
+    return true;
+  }
+
+  #fits(verdict: Verdict): boolean {
+    let dwords = 0;
+    for (const batch of verdict.batches) dwords += batch.dwords;
+    if (this.result.batches.length + verdict.batches.length > BATCH_BUDGET_COUNT) return false;
+    if (this.#copied + dwords > BATCH_BUDGET_DWORDS) return false;
+    this.#copied += dwords;
+    return true;
+  }
+
+  #keep(): void {
+    if (!this.record.isOpen) return;
+    const verdict = this.record.verdict(this.result, this.commands);
+    if (verdict !== undefined) this.cache!.keep(verdict);
+    this.record.end();
+  }
 
   // --- pieces, calls and returns
 
@@ -481,6 +569,7 @@ export abstract class BatchWalk {
   }
 
   #postpone(asked: BatchStart, index: number): void {
+    this.record.spoil();
     const place = this.#place(0);
     place.level = asked.level;
     place.kind = kindOf(asked.level, false);
@@ -495,6 +584,7 @@ export abstract class BatchWalk {
   #return(): Next {
     const caller = this.#callers.pop();
     if (caller !== undefined) {
+      if (caller.level === LEVEL_RING) this.#keep();
       this.#goTo(caller);
       if (caller.mode === IN_PLACE) return this.#enterPage(caller.address, true);
       this.words = caller.words;
@@ -521,13 +611,13 @@ export abstract class BatchWalk {
   }
 
   #finish(): Next {
+    this.#keep();
     const { batches } = this.result;
     for (let i = 0; i < batches.length; i++) {
       const batch = batches[i]!;
       // what was copied behind the end was not scanned and must not be there to be executed
       batch.words.fill(0, batch.dwords, this.#reach[i]!);
-      const written = batch.perProcess ? this.#stored : this.#storedGlobally;
-      const hit = written.firstWithin(batch.sourceGmadr, batch.sourceGmadr + batch.dwords * 4);
+      const hit = this.#firstStoreInto(batch);
       if (hit >= 0) {
         const next = this.refuseMarked(
           'self-modifying',
@@ -538,6 +628,21 @@ export abstract class BatchWalk {
       }
     }
     return DONE;
+  }
+
+  /** @returns the lowest address at which the stream stores into the batch, or -1 */
+  #firstStoreInto(batch: ShadowBatch): number {
+    const { perProcess, sourceGmadr, dwords } = batch;
+    const end = sourceGmadr + dwords * 4;
+    let lowest = (perProcess ? this.#stored : this.#storedGlobally).firstWithin(sourceGmadr, end);
+    for (let list = 0; list < this.#recalledStores.length; list++) {
+      for (const store of this.#recalledStores[list]!) {
+        if (store.perProcess !== perProcess) continue;
+        const from = Math.max(store.address, sourceGmadr);
+        if (from < Math.min(end, store.address + store.dwords * 4) && (lowest < 0 || from < lowest)) lowest = from;
+      }
+    }
+    return lowest;
   }
 }
 

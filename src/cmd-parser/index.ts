@@ -29,4 +29,12 @@ export {
   type Segments,
   type ShadowBatch,
 } from './types.js';
+export {
+  type ContentVersions,
+  type KeptStore,
+  type Verdict,
+  VerdictCache,
+  type VerdictCacheLimits,
+  type VerdictKey,
+} from './verdict-cache.js';
 export { CommandWalker, walk } from './walk.js';

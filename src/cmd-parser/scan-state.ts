@@ -4,27 +4,14 @@ import { BatchWalk, COPIED, GO_ON, IN_PLACE, type Next, REFUSED } from './batch-
 import type { Trust } from './command-policy.js';
 import { type ScanCode, STRUCTURAL } from './rules.js';
 import type { ScanTable } from './scan-table.js';
-import {
-  type AddressRanges,
-  type BatchInput,
-  type RootTranslator,
-  ruleOf,
-  type ScanInput,
-  type ScanResult,
-} from './types.js';
+import { type BatchInput, type RootTranslator, ruleOf, type ScanInput, type ScanResult } from './types.js';
 
 export { DONE, GO_ON, LEVEL_FIRST, LEVEL_RING, LEVEL_SECOND, MOVED, type Next, REFUSED } from './batch-walk.js';
 
-const NO_RANGES: AddressRanges = { lowStart: 0, lowEnd: 0, highStart: 0, highEnd: 0 };
-
 export class ScanState extends BatchWalk {
-  ranges: AddressRanges = NO_RANGES;
-  hwspPage = 0;
   onRegisterWrite: ((offset: number, value: number) => number) | undefined;
   root: RootTranslator | undefined;
   #survey = false;
-  /** Whether the verdict holds for any scan of the same dwords: nobody was asked, and nothing else came of it. */
-  reusable = true;
 
   /** @returns REFUSED when the buffer itself is not there */
   beginRing(input: ScanInput, table: ScanTable, result: ScanResult): Next {
@@ -33,9 +20,9 @@ export class ScanState extends BatchWalk {
     this.hwspPage = input.hwspPage;
     this.ggtt = input.ggtt;
     this.perProcess = input.perProcess;
+    this.cache = input.cache;
     this.onRegisterWrite = input.onRegisterWrite;
     this.root = input.root;
-    this.reusable = true;
     return this.enterRing(input.words, input.start, input.end);
   }
 
@@ -44,12 +31,13 @@ export class ScanState extends BatchWalk {
     this.begin(result, table);
     this.ranges = input.ranges;
     this.hwspPage = input.hwspPage;
-    this.reusable = true;
     this.#survey = input.survey ?? false;
+    if (!this.#survey) this.cache = input.cache;
     const { trust, memory } = input;
-    if (trust === 'ring') this.ggtt = memory;
-    else this.perProcess = { trust, memory, copy: trust === 'haswell' };
-    return this.enterBatch(input.address, trust !== 'ring', trust !== 'ppgtt');
+    const copy = trust !== 'ppgtt' || (input.copy ?? false);
+    if (trust !== 'ring') this.perProcess = { trust, memory, copy, space: input.space ?? 0 };
+    else this.ggtt = memory;
+    return this.enterBatch(input.address, trust !== 'ring', copy);
   }
 
   override release(): void {
@@ -115,16 +103,9 @@ export class ScanState extends BatchWalk {
     return this.table.secondAt[this.id]!;
   }
 
-  patch(dword: number, value: number): void {
-    this.words[dword] = value;
-    this.result.patches++;
-  }
-
   /** Replaces dwords by MI_NOOP. */
   neutralise(at: number, length: number): void {
-    if (length <= 0) return;
-    this.words.fill(0, at, at + length);
-    this.result.patches += length;
+    for (let i = at; i < at + length; i++) this.patch(i, 0);
   }
 
   /** Refuses the command at `at`. @returns REFUSED, or GO_ON in a survey that can go on */

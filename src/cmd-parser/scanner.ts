@@ -86,7 +86,8 @@ export class Scanner {
 }
 
 function conclude(s: ScanState, out: ScanResult, begun: Next): boolean {
-  if (begun === MOVED && run(s) === DONE) findLoop(s);
+  if ((begun === MOVED ? run(s) : begun) === DONE) findLoop(s);
+  out.commands += s.recalled;
   out.ok = out.code === '';
   return out.ok;
 }
@@ -146,6 +147,7 @@ function run(s: ScanState): Next {
       // most of them ask for nothing that must be looked at
       if (action !== ACTION_PIPE_CONTROL || (words[at + 1]! & PC_AUDITED) !== 0) {
         s.id = id;
+        s.commands = commands;
         next = ACTIONS[action]!(s, at, length);
         if (next !== GO_ON) break;
       }
@@ -157,7 +159,7 @@ function run(s: ScanState): Next {
     } else if (next === REFUSED) commands--;
     if (next === REFUSED) s.abandon(at);
   }
-  s.result.commands += commands;
+  s.result.commands = commands;
   return next;
 }
 
@@ -174,7 +176,12 @@ function refuseUnknown(s: ScanState): Next {
  */
 function findLoop(s: ScanState): void {
   const { batches } = s.result;
-  if (batches.length === 0) return;
+  let jumps = 0;
+  for (let i = 0; i < batches.length; i++) {
+    const { patchAt } = batches[i]!;
+    for (let k = 0; k < patchAt.length; k++) if (patchAt[k]!.batch >= 0) jumps++;
+  }
+  if (jumps === 0) return;
   const waiting = new Int32Array(batches.length);
   for (let i = 0; i < batches.length; i++) for (const from of batches[i]!.patchAt) if (from.batch >= 0) waiting[i]!++;
   const ready: number[] = [];

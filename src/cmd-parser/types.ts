@@ -2,6 +2,7 @@
 import type { Frames } from '../base/index.js';
 import type { EngineId } from '../hw/index.js';
 import { SCAN_RULES, type ScanCode } from './rules.js';
+import type { VerdictCache } from './verdict-cache.js';
 
 /** The guest's own slices of the global GTT, in bytes of graphics address; ends are exclusive. */
 export interface AddressRanges {
@@ -26,6 +27,8 @@ export interface PerProcessBatches {
   readonly trust: 'ppgtt' | 'haswell';
   /** The process's memory: a frame is a page of its address space. */
   readonly memory: Frames;
+  /** Which of the guest's address spaces this is, for verdicts that are used again: 1 to 2^20. */
+  readonly space: number;
   /** Whether private copies are executed in their place; else they are judged where they are. */
   readonly copy: boolean;
 }
@@ -46,6 +49,8 @@ export interface ScanInput {
   hwspPage: number;
   /** Without it batches in per-process memory are started unseen: the hardware isolates them. */
   perProcess?: PerProcessBatches;
+  /** Verdicts on the guest's batches, to be used again. */
+  cache?: VerdictCache;
   /** Asked for each write to a register with the PATCH bit. @returns the value that is really written */
   onRegisterWrite?: (offset: number, value: number) => number;
   /** Without it a stream that loads a page-table root is refused. */
@@ -57,15 +62,20 @@ export interface BatchInput {
   engine: EngineId;
   /**
    * 'ring': a privileged batch, 'haswell': a Gen7 per-process batch; of both a private copy is made, judged and patched.
-   * 'ppgtt': a Gen8+ per-process batch, judged where it is.
+   * 'ppgtt': a Gen8+ per-process batch, judged where it is unless a copy is asked for.
    */
   trust: 'ring' | 'ppgtt' | 'haswell';
   /** Graphics address of the first command, below 2^48. */
   address: number;
   /** Its address space: a frame is a page of graphics address. */
   memory: Frames;
+  /** As PerProcessBatches.space; 0 without it. */
+  space?: number;
   ranges: AddressRanges;
   hwspPage: number;
+  copy?: boolean;
+  /** Verdicts on batches of the same address space, to be used again; only copies have any. */
+  cache?: VerdictCache;
   /**
    * Go on after a refusal, for complete totals: the first one is reported. What hides where the next command is (an unknown
    * header, a bad length, the end of memory) ends the walk all the same.
@@ -130,6 +140,16 @@ export class Segments implements Iterable<Segment> {
       next.kind = kind;
     }
     this.length++;
+  }
+
+  /** Copies of the segments from `first` on. */
+  since(first: number): Segment[] {
+    const copies: Segment[] = [];
+    for (let i = first; i < this.length; i++) {
+      const { start, end, kind } = this.#kept[i]!;
+      copies.push({ start, end, kind });
+    }
+    return copies;
   }
 
   /** Valid until the next scan. */
@@ -217,8 +237,9 @@ export function resetScanResult(result: ScanResult): void {
   result.notifies = 0;
   result.unprivilegedBatches = 0;
   result.loop = false;
-  if (result.batches.length > 0) result.batches.length = 0;
-  if (result.flips.length > 0) result.flips.length = 0;
+  // popped one by one: setting the length would give the array's memory back, only to ask for it again
+  while (result.batches.length > 0) result.batches.pop();
+  while (result.flips.length > 0) result.flips.pop();
   result.segments.clear();
 }
 
