@@ -38,6 +38,11 @@ export interface FuzzCase {
   /** What the guest's memory holds besides the pieces. */
   fill: number;
   pieces: Piece[];
+  /**
+   * Whether verdicts are kept and used again, and on what they were reached before: on the guest's memory with these bits of
+   * this dword changed.
+   */
+  warm: readonly [dword: number, bits: number] | null;
   /** Whether someone answers for page-table roots and for registers whose writes are decided one by one. */
   answered: boolean;
 }
@@ -52,6 +57,7 @@ export interface CaseFile {
   readonly address: string;
   readonly answered: boolean;
   readonly fill: string;
+  readonly warm: readonly [dword: number, bits: number] | null;
   /** Dwords in hexadecimal, separated by spaces. */
   readonly words: string;
   readonly pieces: readonly { readonly at: number; readonly words: string }[];
@@ -85,6 +91,7 @@ export function toFile(fuzzCase: FuzzCase, extra: Partial<CaseFile> = {}): CaseF
     address: fuzzCase.address.toString(16),
     answered: fuzzCase.answered,
     fill: hex([fuzzCase.fill]),
+    warm: fuzzCase.warm,
     words: hex(fuzzCase.words),
     pieces: fuzzCase.pieces.map(({ at, words }) => ({ at, words: hex(words) })),
     ...extra,
@@ -109,6 +116,7 @@ export function fromFile(file: CaseFile): FuzzCase {
     address: Number.parseInt(file.address, 16),
     answered: file.answered,
     fill: dwords(file.fill, 1)[0] ?? 0,
+    warm: file.warm,
     words: dwords(file.words, MOST_WORDS),
     pieces,
   };

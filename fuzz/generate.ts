@@ -57,6 +57,7 @@ export class Generator {
     fill: 0,
     pieces: [],
     answered: false,
+    warm: null,
     perProcess: 'unseen',
     address: 0,
   };
@@ -99,7 +100,16 @@ export class Generator {
       const piece: Piece = { at, words: this.#buffer(material, 'batch', this.#pieceWords[i]!, most) };
       made.pieces.push(piece);
     }
+    made.warm = pieces > 0 && random.chance(1, 3) ? this.#warm(made.pieces) : null;
     return made;
+  }
+
+  /** Verdicts of before: on the same memory, or on memory that differs by a bit, in a batch or beside it. */
+  #warm(pieces: readonly Piece[]): readonly [dword: number, bits: number] {
+    const random = this.#random;
+    const { at, words } = random.pick(pieces);
+    const dword = random.chance(7, 8) ? at + random.below(words.length) : random.below(RAM_DWORDS);
+    return [Math.min(dword, RAM_DWORDS - 1), random.chance(1, 3) ? 0 : (1 << random.below(32)) >>> 0];
   }
 
   /** Dword of the guest's memory at which batch `index` starts: mostly early in a page of its own. */

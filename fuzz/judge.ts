@@ -14,6 +14,7 @@ import {
   type ScanResult,
   TRACE_BUDGET_JUMPS,
   TRACE_BUDGET_PAGES,
+  VerdictCache,
 } from '../src/cmd-parser/index.js';
 import { ENGINES, PLATFORMS } from '../src/hw/index.js';
 import { answerFor, RootAnswer } from './answers.js';
@@ -49,7 +50,7 @@ export interface Judgement {
   commands: number;
 }
 
-type Scan = (scanner: ScannerFace, result: ScanResult) => boolean;
+type Scan = (scanner: ScannerFace, result: ScanResult, cache?: VerdictCache) => boolean;
 
 export class Judge {
   /** The last answer of the scanner. */
@@ -92,9 +93,10 @@ export class Judge {
     const words = this.#buffer.subarray(0, fuzzCase.words.length);
     words.set(fuzzCase.words);
     const scan = this.#scanOf(fuzzCase, words, platform);
-    this.#view.located = 0;
     try {
-      out.accepted = scan(scanner, result);
+      const cache = this.#warmed(fuzzCase, words, scan, scanner);
+      this.#view.located = 0;
+      out.accepted = scan(scanner, result, cache);
     } catch (error) {
       out.accepted = false;
       out.code = 'throw';
@@ -109,13 +111,13 @@ export class Judge {
     if (out.finding !== null) return out;
     if (!out.accepted) {
       words.set(fuzzCase.words);
-      out.finding = this.#scanAgain(scan, other);
+      out.finding = this.#scanAgain(scan, other, fuzzCase.warm !== null);
       return out;
     }
     out.finding = this.#read(fuzzCase, words, platform);
     // What runs is what was scanned: it must pass as it stands, patches and all. Only what was said to be of the process
     // and is now a copy of the mediator's has lost where it came from.
-    if (fuzzCase.perProcess !== 'copied') out.finding ??= this.#scanAgain(scan, other);
+    if (fuzzCase.perProcess !== 'copied') out.finding ??= this.#scanAgain(scan, other, fuzzCase.warm !== null);
     const rig = this.#rigs[platform];
     if (rig === undefined) {
       out.ending = 'read';
@@ -156,7 +158,7 @@ export class Judge {
         ranges,
         hwspPage,
       };
-      return (scanner, result) => scanner.scanBatch(input, result);
+      return (scanner, result, cache) => scanner.scanBatch(cache === undefined ? input : { ...input, cache }, result);
     }
     const input: ScanInput = { engine, trust, words, start: 0, end: words.length, ranges, ggtt: memory, hwspPage };
     if (trust === 'ring' && fuzzCase.perProcess !== 'unseen') {
@@ -167,7 +169,23 @@ export class Judge {
       input.onRegisterWrite = (offset) => answerFor(engine, offset);
       input.root = new RootAnswer(this.#world.root);
     }
-    return (scanner, result) => scanner.scan(input, result);
+    return (scanner, result, cache) => scanner.scan(cache === undefined ? input : { ...input, cache }, result);
+  }
+
+  /** Verdicts as they were reached on what the memory was before. Twice: what comes only once is not kept. */
+  #warmed(fuzzCase: FuzzCase, words: Uint32Array, scan: Scan, scanner: ScannerFace): VerdictCache | undefined {
+    if (fuzzCase.warm === null) return undefined;
+    const cache = new VerdictCache();
+    const { ram } = this.#world;
+    const [dword, bits] = fuzzCase.warm;
+    const now = ram[dword]!;
+    ram[dword] = now ^ bits;
+    for (let i = 0; i < 2; i++) {
+      scan(scanner, this.#again, cache);
+      words.set(fuzzCase.words);
+    }
+    ram[dword] = now;
+    return cache;
   }
 
   #overBudget(dwords: number): Escape | null {
@@ -181,13 +199,15 @@ export class Judge {
   }
 
   /** A second scanner must say the same; of a stream that was accepted it sees what was patched. */
-  #scanAgain(scan: Scan, scanner: ScannerFace): Escape | null {
+  #scanAgain(scan: Scan, scanner: ScannerFace, remembered: boolean): Escape | null {
     const first = this.result;
     const again = this.#again;
     scan(scanner, again);
     const same = again.ok === first.ok && again.code === first.code;
-    // What was taken out counts as more commands than it was, but as no more dwords.
-    if (same && (first.ok ? again.dwords === first.dwords : again.dword === first.dword)) return null;
+    // What was taken out counts as more commands than it was, but as no more dwords. A verdict that was remembered is held to
+    // what it decides: the answer and the copies.
+    const counted = first.ok ? again.dwords === first.dwords : again.dword === first.dword;
+    if (same && (counted || remembered)) return differentCopies(first, again);
     const said = (result: ScanResult): string => (result.ok ? `${result.dwords} dwords accepted` : result.message);
     return { kind: 'again', detail: `first: ${said(first)}; again: ${said(again)}` };
   }
@@ -245,5 +265,20 @@ function malformed(accepted: boolean, result: ScanResult): Escape | null {
     return result.code === '' && result.message === '' ? null : wrong(`accepted with code "${result.code}"`);
   if (!Object.hasOwn(SCAN_RULES, result.code)) return wrong(`refused with code "${result.code}"`);
   if (result.message.includes('\n') || !result.message.includes(`[${result.code}]`)) return wrong(result.message);
+  return null;
+}
+
+/** Two scans of the same memory make the same copies, whoever remembers what. */
+function differentCopies({ batches: first }: ScanResult, { batches: again }: ScanResult): Escape | null {
+  const differ = (detail: string): Escape => ({ kind: 'again', detail });
+  if (first.length !== again.length) return differ(`first ${first.length} copies, again ${again.length}`);
+  for (let i = 0; i < first.length; i++) {
+    const [one, other] = [first[i]!, again[i]!];
+    if (one.sourceGmadr !== other.sourceGmadr || one.dwords !== other.dwords || one.level !== other.level)
+      return differ(`copy ${i} is of other dwords`);
+    if (one.patchAt.length !== other.patchAt.length) return differ(`copy ${i} is started from other places`);
+    for (let dword = 0; dword < one.dwords; dword++)
+      if (one.words[dword] !== other.words[dword]) return differ(`copy ${i} differs in dword ${dword}`);
+  }
   return null;
 }

@@ -19,6 +19,7 @@ export function minimise(start: FuzzCase, stillFails: StillFails): FuzzCase {
   };
   for (let smaller = true; smaller; ) {
     smaller = false;
+    if (best.warm !== null && attempt({ warm: null })) smaller = true;
     if (best.answered && attempt({ answered: false })) smaller = true;
     if (best.fill !== CMD.MI_BATCH_BUFFER_END && attempt({ fill: CMD.MI_BATCH_BUFFER_END })) smaller = true;
     for (let i = best.pieces.length - 1; i >= 0; i--)

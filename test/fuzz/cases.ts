@@ -16,6 +16,7 @@ export function caseOf(words: readonly number[], more: Partial<FuzzCase> = {}): 
     fill: CMD.MI_BATCH_BUFFER_END,
     pieces: [],
     answered: false,
+    warm: null,
     ...more,
   };
   return { ...whole, words: padded(whole.words, whole.trust, whole.wa) };

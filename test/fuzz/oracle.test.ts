@@ -211,6 +211,26 @@ describe('the judge', () => {
     expect(judgeOf(fickle).judge(hostile).finding?.kind).toBe('again');
   });
 
+  it('reports a scanner that remembers a verdict on other dwords', () => {
+    const [scanner, other] = [materials.scanners, materials.otherScanners];
+    const honest = batchOf([...store(OWN + 0x4000), END], { address: OWN, warm: [3, 1] });
+    expect(new Judge(scanner, other).judge(honest)).toMatchObject({ accepted: true, finding: null });
+    // One that never looks whether what it remembers is still so.
+    const forgetful = scanner.map((real): ScannerFace => {
+      const kept = createScanResult();
+      const scanBatch: ScannerFace['scanBatch'] = (input, result) => {
+        if (kept.batches.length === 0) {
+          real.scanBatch(input, kept);
+          kept.batches = kept.batches.map((batch) => ({ ...batch, words: batch.words.slice() }));
+        }
+        Object.assign(result, kept);
+        return result.ok;
+      };
+      return { scan: (input, result) => real.scan(input, result), scanBatch };
+    });
+    expect(new Judge(forgetful, other).judge(honest).finding).toMatchObject({ kind: 'again' });
+  });
+
   it('reports a scanner that goes on for too long', () => {
     const tireless = answer((result) => {
       result.ok = true;
