@@ -223,7 +223,7 @@ describe('the judge', () => {
           real.scanBatch(input, kept);
           kept.batches = kept.batches.map((batch) => ({ ...batch, words: batch.words.slice() }));
         }
-        Object.assign(result, kept);
+        Object.assign(result, kept, { batches: [...kept.batches] });
         return result.ok;
       };
       return { scan: (input, result) => real.scan(input, result), scanBatch };
