@@ -111,13 +111,13 @@ export class Judge {
     if (out.finding !== null) return out;
     if (!out.accepted) {
       words.set(fuzzCase.words);
-      out.finding = this.#scanAgain(scan, other, fuzzCase.warm !== null);
+      out.finding = this.#scanAgain(scan, other);
       return out;
     }
     out.finding = this.#read(fuzzCase, words, platform);
     // What runs is what was scanned: it must pass as it stands, patches and all. Only what was said to be of the process
     // and is now a copy of the mediator's has lost where it came from.
-    if (fuzzCase.perProcess !== 'copied') out.finding ??= this.#scanAgain(scan, other, fuzzCase.warm !== null);
+    if (fuzzCase.perProcess !== 'copied') out.finding ??= this.#scanAgain(scan, other);
     const rig = this.#rigs[platform];
     if (rig === undefined) {
       out.ending = 'read';
@@ -199,15 +199,14 @@ export class Judge {
   }
 
   /** A second scanner must say the same; of a stream that was accepted it sees what was patched. */
-  #scanAgain(scan: Scan, scanner: ScannerFace, remembered: boolean): Escape | null {
+  #scanAgain(scan: Scan, scanner: ScannerFace): Escape | null {
     const first = this.result;
     const again = this.#again;
     scan(scanner, again);
     const same = again.ok === first.ok && again.code === first.code;
-    // What was taken out counts as more commands than it was, but as no more dwords. A verdict that was remembered is held to
-    // what it decides: the answer and the copies.
+    // What was taken out counts as more commands than it was, but as no more dwords.
     const counted = first.ok ? again.dwords === first.dwords : again.dword === first.dword;
-    if (same && (counted || remembered)) return differentCopies(first, again);
+    if (same && counted) return differentCopies(first, again);
     const said = (result: ScanResult): string => (result.ok ? `${result.dwords} dwords accepted` : result.message);
     return { kind: 'again', detail: `first: ${said(first)}; again: ${said(again)}` };
   }

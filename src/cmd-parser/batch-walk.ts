@@ -8,6 +8,7 @@
  */
 import { type Frames, PAGE_DWORDS, PAGE_SIZE } from '../base/index.js';
 import { BBS_PPGTT } from '../hw/index.js';
+import { BatchCopies, OVER_BUDGET } from './batch-copies.js';
 import { BATCH_BUDGET_COUNT, BATCH_BUDGET_DWORDS, TRACE_BUDGET_JUMPS, TRACE_BUDGET_PAGES } from './budgets.js';
 import type { Trust } from './command-policy.js';
 import { JumpMemory } from './jumps.js';
@@ -22,8 +23,7 @@ import {
   type Segment,
   type ShadowBatch,
 } from './types.js';
-import type { KeptStore, Verdict, VerdictCache, VerdictKey } from './verdict-cache.js';
-import { recall, VerdictRecord } from './verdict-record.js';
+import { VerdictReuse } from './verdict-reuse.js';
 import { WrittenDwords } from './written.js';
 
 /** What a handler decides: go on behind the command, go on where the window is now, end of the scan, or a refusal. */
@@ -104,22 +104,9 @@ export abstract class BatchWalk {
 
   ranges: AddressRanges = NO_RANGES;
   hwspPage = 0;
-  cache: VerdictCache | undefined;
-  /** What is kept of the batch that the ring started. */
-  readonly record = new VerdictRecord();
-  readonly #key: VerdictKey = {
-    space: 0,
-    address: 0,
-    engine: 0,
-    trust: 'ring',
-    perProcess: false,
-    hwspPage: 0,
-    ranges: NO_RANGES,
-  };
-  /** Commands counted up to the one in hand, and those that kept verdicts stand for. */
+  readonly reuse = new VerdictReuse();
+  /** Commands counted up to the one in hand. */
   commands = 0;
-  recalled = 0;
-  readonly #recalledStores: (readonly KeptStore[])[] = [];
 
   readonly #tables: (trust: Trust) => ScanTable;
   /** The piece being walked. */
@@ -131,17 +118,15 @@ export abstract class BatchWalk {
   readonly #callers: Place[] = [];
   /** Targets of predicated jumps, to be walked when all else is done. */
   readonly #pending: Place[] = [];
-  #copied = 0;
   #pages = 0;
   readonly #jumps = new JumpMemory();
   /** What the stream stores: through the process's tables, through the global GTT. */
   readonly #stored = new WrittenDwords();
   readonly #storedGlobally = new WrittenDwords();
-  /** A page with what the stream stored in it, a command that crosses pages, copies of batches and how far they reach. */
+  /** A page with what the stream stored in it, a command that crosses pages. */
   readonly #patchedPage = new Uint32Array(PAGE_DWORDS);
   #crossing = new Uint32Array(64);
-  readonly #buffers: Uint32Array[] = [];
-  readonly #reach: number[] = [];
+  readonly #copies = new BatchCopies();
 
   constructor(table: ScanTable, tables: (trust: Trust) => ScanTable) {
     this.table = table;
@@ -159,10 +144,7 @@ export abstract class BatchWalk {
     this.header = NO_HEADER;
     this.markedAt = 0;
     this.commands = 0;
-    this.recalled = 0;
-    if (this.#recalledStores.length > 0) this.#recalledStores.length = 0;
-    this.record.end();
-    this.#copied = 0;
+    this.#copies.clear();
     this.#pages = 0;
     if (this.#callers.length > 0) this.#callers.length = 0;
     if (this.#pending.length > 0) this.#pending.length = 0;
@@ -200,7 +182,9 @@ export abstract class BatchWalk {
     this.markedAt = address;
     if (!copy) return this.#enterPage(address, true);
     if (this.#recall(address, perProcess, undefined)) return this.#finish();
-    return this.#enterCopy(this.#addBatch(address, perProcess, LEVEL_FIRST));
+    const index = this.#addBatch(address, perProcess, LEVEL_FIRST);
+    this.reuse.open(this.result, index, 0);
+    return this.#enterCopy(index);
   }
 
   /** Makes the command at `at` the one that a refusal names. */
@@ -211,7 +195,7 @@ export abstract class BatchWalk {
   }
 
   patch(dword: number, value: number): void {
-    if (this.record.isOpen && this.batch >= 0) this.record.patched(this.batch, dword, this.words[dword]!);
+    if (this.reuse.record.isOpen && this.batch >= 0) this.reuse.record.patched(this.batch, dword, this.words[dword]!);
     this.words[dword] = value;
     this.result.patches++;
   }
@@ -227,24 +211,14 @@ export abstract class BatchWalk {
   start(at: number, length: number, asked: BatchStart): Next {
     this.mark(at);
     if (this.mode === IN_PLACE) return this.#startInPlace(at, length, asked);
-    if (asked.perProcess && !this.perProcess!.copy) {
-      this.#closePiece(at + length);
-      this.#call(at + length);
-      this.#kind = 'primary';
-      this.level = LEVEL_FIRST;
-      this.mode = IN_PLACE;
-      this.batch = -1;
-      this.batchAddress = asked.address;
-      this.table = this.#tables(this.perProcess!.trust);
-      return this.#enterPage(asked.address, true);
-    }
+    if (asked.perProcess && !this.perProcess!.copy) return this.#leaveForPlace(at, length, asked);
     return this.#startCopy(at, length, asked);
   }
 
   /** The command in hand stores dwords from..end of the window at `address`. */
   stores(perProcess: boolean, address: number, from: number, end: number): Next {
     this.mark(this.at);
-    if (this.record.isOpen) this.record.stored(perProcess, address, end - from);
+    if (this.reuse.record.isOpen) this.reuse.record.stored(perProcess, address, end - from);
     const written = perProcess ? this.#stored : this.#storedGlobally;
     for (let i = from; i < end; i++) written.store(address + (i - from) * 4, this.words[i]!);
     if (this.mode !== IN_PLACE || !perProcess) return GO_ON;
@@ -303,6 +277,23 @@ export abstract class BatchWalk {
   }
 
   // --- batches that are judged in place
+
+  /** A ring or a copy starts a batch that is judged in place. */
+  #leaveForPlace(at: number, length: number, asked: BatchStart): Next {
+    if (asked.fallsThrough) {
+      this.#postpone(asked, -1);
+      return GO_ON;
+    }
+    this.#closePiece(at + length);
+    if (asked.returns) this.#call(at + length);
+    this.#kind = this.level === LEVEL_RING ? 'primary' : kindOf(asked.level, asked.returns);
+    this.level = asked.level;
+    this.mode = IN_PLACE;
+    this.batch = -1;
+    this.batchAddress = asked.address;
+    this.table = this.#tables(this.perProcess!.trust);
+    return this.#enterPage(asked.address, true);
+  }
 
   #startInPlace(at: number, length: number, asked: BatchStart): Next {
     const { address, level, returns } = asked;
@@ -384,7 +375,7 @@ export abstract class BatchWalk {
       if (batch.sourceGmadr === address && batch.level === level && batch.perProcess === perProcess) index = i;
     }
     const known = index >= 0;
-    if (known && index < this.record.firstBatch) this.record.spoil();
+    if (known && index < this.reuse.record.firstBatch) this.reuse.record.spoil();
     if (!known && this.level === LEVEL_RING && this.#recall(address, perProcess, site)) return GO_ON;
     if (!known) {
       if (batches.length >= BATCH_BUDGET_COUNT) {
@@ -402,6 +393,7 @@ export abstract class BatchWalk {
     if (known) return this.#return();
     if (returns) this.#call(at + length);
     this.#kind = this.level === LEVEL_RING ? 'primary' : kindOf(level, returns);
+    if (this.level === LEVEL_RING) this.reuse.open(this.result, index, this.commands);
     this.level = level;
     if (perProcess) this.table = this.#tables(this.perProcess!.trust);
     return this.#enterCopy(index);
@@ -410,14 +402,8 @@ export abstract class BatchWalk {
   #addBatch(address: number, perProcess: boolean, level: Level): number {
     const { batches } = this.result;
     const index = batches.length;
-    let words = this.#buffers[index];
-    if (words === undefined) {
-      words = new Uint32Array(PAGE_DWORDS);
-      this.#buffers[index] = words;
-    }
-    this.#reach[index] = 0;
     batches.push({
-      words,
+      words: this.#copies.bufferFor(index),
       dwords: 0,
       sourceGmadr: address,
       perProcess,
@@ -430,7 +416,7 @@ export abstract class BatchWalk {
   #enterCopy(index: number): Next {
     const batch = this.result.batches[index]!;
     // where nothing of it is there, the command that starts it is at fault
-    const first = this.#copyPage(index, batch, 0);
+    const first = this.#copyPage(index, batch);
     if (first === 0) return REFUSED;
     this.mode = COPIED;
     this.batch = index;
@@ -447,7 +433,7 @@ export abstract class BatchWalk {
   #extend(need: number): boolean {
     const batch = this.result.batches[this.batch]!;
     while (this.end < need) {
-      const dwords = this.#copyPage(this.batch, batch, this.end);
+      const dwords = this.#copyPage(this.batch, batch);
       if (dwords === 0) return false;
       this.end += dwords;
     }
@@ -455,87 +441,45 @@ export abstract class BatchWalk {
     return true;
   }
 
-  /** Copies a batch from dword `from` up to the end of the source's page. @returns how many dwords; 0 was refused */
-  #copyPage(index: number, batch: ShadowBatch, from: number): number {
-    const address = batch.sourceGmadr + from * 4;
-    const page = Math.floor(address / PAGE_SIZE);
-    const offset = (address & (PAGE_SIZE - 1)) >>> 2;
-    const dwords = PAGE_DWORDS - offset;
-    if (this.#copied + dwords > BATCH_BUDGET_DWORDS) {
+  /** Copies a batch on, up to the end of the source's page. @returns how many dwords; 0 was refused */
+  #copyPage(index: number, batch: ShadowBatch): number {
+    const { perProcess } = batch;
+    const address = batch.sourceGmadr + this.#copies.reachOf(index) * 4;
+    const { record, cache } = this.reuse;
+    if (record.isOpen) {
+      record.copies(index, cache?.versions?.versionOf(Math.floor(address / PAGE_SIZE), perProcess) ?? -1);
+    }
+    const readable = perProcess || this.ownsBatch(address, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
+    const frames = perProcess ? this.perProcess!.memory : this.ggtt;
+    const dwords = this.#copies.copyPage(index, batch, readable ? frames : undefined);
+    if (dwords > 0) return dwords;
+    if (dwords === OVER_BUDGET) {
       this.refuseMarked('batch-budget', `more than ${BATCH_BUDGET_DWORDS} dwords of copied batches`, address);
-      return 0;
-    }
-    const frames = batch.perProcess ? this.perProcess!.memory : this.ggtt;
-    const reachable = batch.perProcess || this.ownsBatch(address, dwords * 4);
-    const found = reachable ? frames.locate(page) : -1;
-    if (found < 0) {
-      const what = batch.perProcess ? 'mapped' : 'mapped memory of the own ranges';
+    } else {
+      const what = perProcess ? 'mapped' : 'mapped memory of the own ranges';
       this.refuseMarked('batch-unmapped', `0x${address.toString(16)} is not ${what}`, address);
-      return 0;
     }
-    if (from + dwords > batch.words.length) {
-      const grown = new Uint32Array(Math.max(batch.words.length * 2, from + dwords));
-      grown.set(batch.words.subarray(0, from));
-      batch.words = grown;
-      this.#buffers[index] = grown;
-    }
-    if (this.record.isOpen) {
-      this.record.copies(index, this.cache?.versions?.versionOf(page, batch.perProcess) ?? -1);
-    }
-    const first = found + offset;
-    batch.words.set(frames.words.subarray(first, first + dwords), from);
-    this.#copied += dwords;
-    this.#reach[index] = from + dwords;
-    return dwords;
+    return 0;
   }
 
   /** Whether a batch may be read from these bytes of the global GTT. */
   protected abstract ownsBatch(address: number, bytes: number): boolean;
 
-  // --- verdicts that are used again
+  // --- pieces, calls and returns
 
-  /** Takes the kept verdict on a batch, or begins to record a new one. @returns whether it was taken */
+  /** Takes the kept verdict on a batch. @returns whether there was one */
   #recall(address: number, perProcess: boolean, site: BatchPatch | undefined): boolean {
-    const { cache, ranges, hwspPage, result } = this;
-    if (cache === undefined) return false;
-    const key = this.#key;
+    if (this.reuse.cache === undefined) return false;
+    const { key } = this.reuse;
     key.space = perProcess ? this.perProcess!.space : 0;
     key.address = address;
     key.engine = this.table.commands.engine;
     key.trust = perProcess ? this.perProcess!.trust : this.table.trust;
     key.perProcess = perProcess;
-    key.hwspPage = hwspPage;
-    key.ranges = ranges;
-    const verdict = cache.find(key, this.ggtt, this.perProcess?.memory);
-    if (verdict === undefined || !this.#fits(verdict)) {
-      if (cache.isWorthKeeping(key)) this.record.begin(key, result, this.commands);
-      return false;
-    }
-    const first = result.batches.length;
-    recall(verdict, result, site);
-    for (let i = first; i < result.batches.length; i++) this.#reach[i] = result.batches[i]!.dwords;
-    if (verdict.stores.length > 0) this.#recalledStores.push(verdict.stores);
-    this.recalled += verdict.commands;
-    return true;
+    key.hwspPage = this.hwspPage;
+    key.ranges = this.ranges;
+    return this.reuse.recall(this.result, site, this.ggtt, this.perProcess?.memory, this.#copies);
   }
-
-  #fits(verdict: Verdict): boolean {
-    let dwords = 0;
-    for (const batch of verdict.batches) dwords += batch.dwords;
-    if (this.result.batches.length + verdict.batches.length > BATCH_BUDGET_COUNT) return false;
-    if (this.#copied + dwords > BATCH_BUDGET_DWORDS) return false;
-    this.#copied += dwords;
-    return true;
-  }
-
-  #keep(): void {
-    if (!this.record.isOpen) return;
-    const verdict = this.record.verdict(this.result, this.commands);
-    if (verdict !== undefined) this.cache!.keep(verdict);
-    this.record.end();
-  }
-
-  // --- pieces, calls and returns
 
   #closePiece(end: number): void {
     if (this.level === LEVEL_RING) {
@@ -569,9 +513,10 @@ export abstract class BatchWalk {
   }
 
   #postpone(asked: BatchStart, index: number): void {
-    this.record.spoil();
+    this.reuse.record.spoil();
     const place = this.#place(0);
     place.level = asked.level;
+    place.mode = index < 0 ? IN_PLACE : COPIED;
     place.kind = kindOf(asked.level, false);
     place.batch = index;
     place.batchAddress = asked.address;
@@ -584,7 +529,7 @@ export abstract class BatchWalk {
   #return(): Next {
     const caller = this.#callers.pop();
     if (caller !== undefined) {
-      if (caller.level === LEVEL_RING) this.#keep();
+      if (caller.level === LEVEL_RING) this.reuse.keep(this.result, this.commands);
       this.#goTo(caller);
       if (caller.mode === IN_PLACE) return this.#enterPage(caller.address, true);
       this.words = caller.words;
@@ -611,12 +556,12 @@ export abstract class BatchWalk {
   }
 
   #finish(): Next {
-    this.#keep();
     const { batches } = this.result;
     for (let i = 0; i < batches.length; i++) {
       const batch = batches[i]!;
       // what was copied behind the end was not scanned and must not be there to be executed
-      batch.words.fill(0, batch.dwords, this.#reach[i]!);
+      const reach = this.#copies.reachOf(i);
+      if (reach > batch.dwords) batch.words.fill(0, batch.dwords, reach);
       const hit = this.#firstStoreInto(batch);
       if (hit >= 0) {
         const next = this.refuseMarked(
@@ -627,22 +572,16 @@ export abstract class BatchWalk {
         if (next !== GO_ON) return next;
       }
     }
+    this.reuse.keep(this.result, this.commands);
     return DONE;
   }
 
   /** @returns the lowest address at which the stream stores into the batch, or -1 */
   #firstStoreInto(batch: ShadowBatch): number {
     const { perProcess, sourceGmadr, dwords } = batch;
-    const end = sourceGmadr + dwords * 4;
-    let lowest = (perProcess ? this.#stored : this.#storedGlobally).firstWithin(sourceGmadr, end);
-    for (let list = 0; list < this.#recalledStores.length; list++) {
-      for (const store of this.#recalledStores[list]!) {
-        if (store.perProcess !== perProcess) continue;
-        const from = Math.max(store.address, sourceGmadr);
-        if (from < Math.min(end, store.address + store.dwords * 4) && (lowest < 0 || from < lowest)) lowest = from;
-      }
-    }
-    return lowest;
+    const written = perProcess ? this.#stored : this.#storedGlobally;
+    const hit = written.firstWithin(sourceGmadr, sourceGmadr + dwords * 4);
+    return hit >= 0 ? hit : this.reuse.firstStoreInto(batch);
   }
 }
 

@@ -53,8 +53,8 @@ export function conditionalEnd(s: ScanState, at: number): Next {
   return s.audit(s.addressLow(at) & ~7, s.addressHigh(at), 8, 'reads');
 }
 
-/** Predication may turn following commands into MI_NOOP, the end of a copied batch among them. */
+/** Predication may turn following commands into MI_NOOP, jumps and the end of the batch among them. */
 export function setPredicate(s: ScanState, at: number): Next {
-  if (!s.copies || (s.words[at]! & 0xf) === 0) return GO_ON;
+  if (s.level === LEVEL_RING || (s.words[at]! & 0xf) === 0) return GO_ON;
   return s.refuse('predicate', `predicate ${s.words[at]! & 0xf} could skip the end of the batch`);
 }

@@ -33,7 +33,7 @@ export function displayFlip(s: ScanState, at: number, length: number): Next {
   const target = s.words[at + 2]!;
   const surface = (target & ~0xfff) >>> 0;
   if (!s.owns(surface, 0, 0x1000)) return s.audit(surface, 0, 0x1000, 'shows');
-  s.record.spoil();
+  s.reuse.record.spoil();
   s.result.flips.push({
     pipe: plane[0],
     plane: plane[1],

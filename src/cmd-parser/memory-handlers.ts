@@ -85,10 +85,11 @@ export function clflush(s: ScanState, at: number): Next {
 }
 
 /** MI_FLUSH_DW: all lengths alike; the five-dword form writes just as the four-dword form does. */
-export function flushDw(s: ScanState, at: number): Next {
+export function flushDw(s: ScanState, at: number, length: number): Next {
   const header = s.words[at]!;
   if ((header & FLUSH_NOTIFY_BIT) !== 0) s.result.notifies++;
   if (((header >>> FLUSH_POST_SYNC_SHIFT) & 3) === 0) return GO_ON;
+  if (length <= s.behindAddress()) return s.refuse('length', `${length} dwords, too short for its post-sync write`);
   const lo = s.addressLow(at);
   const hi = s.addressHigh(at);
   if ((header & FLUSH_STORE_INDEX) !== 0) {

@@ -50,7 +50,7 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
       const value = s.words[i + 1]!;
       const really = write(register, value) >>> 0;
       if (really !== value) s.patch(i + 1, really);
-      s.record.spoil();
+      s.reuse.record.spoil();
       continue;
     }
     switch (policy >>> REG_KIND_SHIFT) {
@@ -108,7 +108,7 @@ function loadRoot(s: ScanState, i: number, end: number): Next {
   if (root === undefined || !root.translate(pdp, lo, hi)) {
     return s.refuseRegister('register-value', 'loads a page-table root that has no shadow', register);
   }
-  s.record.spoil();
+  s.reuse.record.spoil();
   s.patch(upperFirst ? i + 3 : i + 1, root.lo >>> 0);
   s.patch(upperFirst ? i + 1 : i + 3, root.hi >>> 0);
   return GO_ON;

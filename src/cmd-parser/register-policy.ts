@@ -65,6 +65,8 @@ const POLICY_ROWS: readonly PolicyRow[] = [
   { name: 'PDP', at: 'engine', offset: RING.PDP0_LDW, bytes: 32, policy: kind(KIND.ROOT) },
   // the mediator's own status page address
   { name: 'HWS_PGA', at: 'engine', offset: RING.HWS_PGA, bytes: 4, policy: 0 },
+  // moves the ring's head
+  { name: 'UHPTR', at: 'engine', offset: 0x134, bytes: 4, policy: 0 },
   // would load a context image by its address: legacy submission only
   { name: 'CCID', at: 'shared', offset: 0x2180, bytes: 4, policy: 0 },
   { name: '3D_ADDRESS_2148', at: 'shared', offset: 0x2148, bytes: 4, policy: REG_READ | kind(KIND.GMADR_PAGE) },

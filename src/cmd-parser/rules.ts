@@ -22,7 +22,7 @@ export const SCAN_RULES = {
   'batch-budget': 'the batches of one submission have a bounded size and number',
   'self-modifying': 'nothing writes into a batch of which a private copy is executed',
   'end-outside-batch': 'only a batch ends with a batch buffer end',
-  predicate: 'nothing in a batch of which a private copy is executed may skip its end',
+  predicate: 'nothing in a batch may skip its jumps and its end',
 } as const;
 
 export type ScanCode = keyof typeof SCAN_RULES;

@@ -20,7 +20,7 @@ export class ScanState extends BatchWalk {
     this.hwspPage = input.hwspPage;
     this.ggtt = input.ggtt;
     this.perProcess = input.perProcess;
-    this.cache = input.cache;
+    this.reuse.begin(input.cache);
     this.onRegisterWrite = input.onRegisterWrite;
     this.root = input.root;
     return this.enterRing(input.words, input.start, input.end);
@@ -32,7 +32,7 @@ export class ScanState extends BatchWalk {
     this.ranges = input.ranges;
     this.hwspPage = input.hwspPage;
     this.#survey = input.survey ?? false;
-    if (!this.#survey) this.cache = input.cache;
+    if (!this.#survey) this.reuse.begin(input.cache);
     const { trust, memory } = input;
     const copy = trust !== 'ppgtt' || (input.copy ?? false);
     if (trust !== 'ring') this.perProcess = { trust, memory, copy, space: input.space ?? 0 };

@@ -4,7 +4,7 @@
  * first. Nothing that was not scanned is executed with privilege.
  */
 import { type CommandTable, compileCommands, ENGINES, type EngineId, type Platform } from '../hw/index.js';
-import { TRUSTS, type Trust } from './command-policy.js';
+import type { Trust } from './command-policy.js';
 import { ACTION_ALLOW, ACTION_PIPE_CONTROL, ACTIONS } from './handlers.js';
 import { PC_AUDITED } from './memory-handlers.js';
 import { compileRegisterPolicy } from './register-policy.js';
@@ -27,7 +27,7 @@ import { type BatchInput, resetScanResult, type ScanInput, type ScanResult } fro
 export class Scanner {
   readonly platform: Platform;
   readonly #commands: CommandTable[] = [];
-  readonly #tables: (ScanTable | undefined)[][] = [];
+  readonly #tables: Partial<Record<Trust, ScanTable>>[] = [];
   readonly #states: ScanState[] = [];
   readonly #cmdAccess: Uint8Array;
 
@@ -37,7 +37,7 @@ export class Scanner {
     this.#cmdAccess = cmdAccess;
     for (const engine of ENGINES) {
       this.#commands.push(compileCommands(platform, engine.id));
-      this.#tables.push([]);
+      this.#tables.push({});
       this.#states.push(new ScanState(this.#table(engine.id, 'ring'), (trust) => this.#table(engine.id, trust)));
     }
   }
@@ -74,12 +74,11 @@ export class Scanner {
   /** Tables are compiled when a stream of their trust is first met: most are never needed. */
   #table(engine: EngineId, trust: Trust): ScanTable {
     const tables = this.#tables[engine]!;
-    const index = TRUSTS.indexOf(trust);
-    let table = tables[index];
+    let table = tables[trust];
     if (table === undefined) {
       const registers = compileRegisterPolicy(this.platform, engine, trust, this.#cmdAccess);
       table = compileScanTable(this.#commands[engine]!, trust, registers);
-      tables[index] = table;
+      tables[trust] = table;
     }
     return table;
   }
@@ -87,7 +86,7 @@ export class Scanner {
 
 function conclude(s: ScanState, out: ScanResult, begun: Next): boolean {
   if ((begun === MOVED ? run(s) : begun) === DONE) findLoop(s);
-  out.commands += s.recalled;
+  out.commands += s.reuse.commands;
   out.ok = out.code === '';
   return out.ok;
 }

@@ -46,9 +46,9 @@ export class VerdictRecord {
   }
 
   /** @param key copied @param commands how many were counted before */
-  begin(key: VerdictKey, result: ScanResult, commands: number): void {
+  begin(key: VerdictKey, result: ScanResult, firstBatch: number, commands: number): void {
     const mark = this.#mark;
-    mark.batches = result.batches.length;
+    mark.batches = firstBatch;
     mark.segments = result.segments.length;
     mark.commands = commands;
     mark.dwords = result.dwords;
