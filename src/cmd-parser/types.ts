@@ -50,7 +50,7 @@ export interface ScanInput {
   /** Without it batches in per-process memory are started unseen: the hardware isolates them. */
   perProcess?: PerProcessBatches;
   /** Verdicts on the guest's batches, to be used again. */
-  cache?: VerdictCache;
+  cache?: VerdictCache | undefined;
   /** Asked for each write to a register with the PATCH bit. @returns the value that is really written */
   onRegisterWrite?: (offset: number, value: number) => number;
   /** Without it a stream that loads a page-table root is refused. */
@@ -75,7 +75,7 @@ export interface BatchInput {
   hwspPage: number;
   copy?: boolean;
   /** Verdicts on batches of the same address space, to be used again; only copies have any. */
-  cache?: VerdictCache;
+  cache?: VerdictCache | undefined;
   /**
    * Go on after a refusal, for complete totals: the first one is reported. What hides where the next command is (an unknown
    * header, a bad length, the end of memory) ends the walk all the same.

@@ -133,7 +133,7 @@ class Bench {
   }
 }
 
-export function scanner(effort: Effort): Table {
+export function scanRings(effort: Effort): Table {
   const policy = compilePolicy(PLATFORM, REGISTER_ROWS, vgpuHandlers);
   const shared = new Scanner(PLATFORM, commandAccess(policy));
   const pairs = STREAMS.map((stream) => new Bench(shared, stream).subjects(stream.name));
