@@ -564,6 +564,12 @@ export abstract class BatchWalk {
       if (reach > batch.dwords) batch.words.fill(0, batch.dwords, reach);
       const hit = this.#firstStoreInto(batch);
       if (hit >= 0) {
+        // the dword that would change is named, whoever changes it
+        const at = (hit - batch.sourceGmadr) / 4;
+        this.batch = i;
+        this.batchAddress = batch.sourceGmadr;
+        this.header = batch.words[at]!;
+        this.markedAt = hit;
         const next = this.refuseMarked(
           'self-modifying',
           `the stream stores into its batch at 0x${hit.toString(16)}`,
