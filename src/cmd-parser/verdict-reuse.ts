@@ -84,12 +84,29 @@ export class VerdictReuse {
   }
 }
 
-/** Whether the batches of a verdict are within what one scan may have; they count from then on. */
+/**
+ * Whether the batches of a verdict are new and within what one scan may have; they count from then on. A batch that the scan
+ * has already is copied once, whoever starts it, so a verdict that has it as well does not fit.
+ */
 function fits(verdict: Verdict, result: ScanResult, copies: BatchCopies): boolean {
+  const { batches } = verdict;
   const first = result.batches.length;
-  if (first + verdict.batches.length > BATCH_BUDGET_COUNT) return false;
-  for (let i = 0; i < verdict.batches.length; i++) {
-    if (!copies.charge(first + i, verdict.batches[i]!.dwords)) return false;
-  }
+  if (first + batches.length > BATCH_BUDGET_COUNT) return false;
+  for (let i = 0; i < batches.length; i++) if (isAmong(batches[i]!, result.batches)) return false;
+  for (let i = 0; i < batches.length; i++) if (!copies.charge(first + i, batches[i]!.dwords)) return false;
   return true;
+}
+
+function isAmong(batch: ShadowBatch, known: readonly ShadowBatch[]): boolean {
+  for (let i = 0; i < known.length; i++) {
+    const other = known[i]!;
+    if (
+      other.sourceGmadr === batch.sourceGmadr &&
+      other.level === batch.level &&
+      other.perProcess === batch.perProcess
+    ) {
+      return true;
+    }
+  }
+  return false;
 }
