@@ -587,7 +587,8 @@ export abstract class BatchWalk {
     const { perProcess, sourceGmadr, dwords } = batch;
     const written = perProcess ? this.#stored : this.#storedGlobally;
     const hit = written.firstWithin(sourceGmadr, sourceGmadr + dwords * 4);
-    return hit >= 0 ? hit : this.reuse.firstStoreInto(batch);
+    const recalled = this.reuse.firstStoreInto(batch);
+    return hit < 0 || (recalled >= 0 && recalled < hit) ? recalled : hit;
   }
 }
 
