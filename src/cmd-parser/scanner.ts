@@ -105,22 +105,28 @@ function run(s: ScanState): Next {
     let last = at;
     next = GO_ON;
     while (at < end) {
-      const header = words[at]!;
-      const entry = entries[header >>> 16]!;
-      const field = header & 0xff;
+      let header = 0;
+      let entry = 0;
+      // nothing is called in this loop, so the compiler keeps all of it in machine registers
+      while (at < end) {
+        header = words[at]!;
+        entry = entries[header >>> 16]!;
+        const field = header & 0xff;
+        if ((field - (entry & FIELD8_MIN)) >>> 0 <= ((entry >>> FIELD8_SPAN_SHIFT) & FIELD8_SPAN)) {
+          last = at;
+          at += field + 2;
+        } else if (entry === ONE_DWORD) {
+          last = at;
+          at++;
+        } else break;
+        commands++;
+      }
+      if (at >= end) break;
       last = at;
       commands++;
-      if ((field - (entry & FIELD8_MIN)) >>> 0 <= ((entry >>> FIELD8_SPAN_SHIFT) & FIELD8_SPAN)) {
-        at += field + 2;
-        continue;
-      }
-      if (entry === ONE_DWORD) {
-        at++;
-        continue;
-      }
       s.at = at;
       if ((entry & FIELD8_MIN) !== FIELD8_MIN) {
-        next = s.refuse('length', `${field + 2} dwords`);
+        next = s.refuse('length', `${(header & 0xff) + 2} dwords`);
         break;
       }
       if (entry === UNKNOWN) {
