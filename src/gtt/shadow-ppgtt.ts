@@ -62,8 +62,12 @@ class Root implements PpgttRoot {
     readonly levels: 3 | 4,
     readonly pdps: readonly number[],
     readonly tables: readonly (ShadowTable | null)[],
+    readonly space: number,
   ) {}
 }
+
+/** Numbers for address spaces; used again when all have been. */
+const SPACES = 2 ** 20;
 
 /** Kind of the table below an entry of each kind, IPS aside. */
 const CHILD_KIND: readonly Kind[] = [KIND.PT, KIND.PT, KIND.PT, KIND.PD, KIND.PDP];
@@ -88,6 +92,7 @@ export class ShadowPpgtt {
   /** Roots that the guest gave up while the device still walks them. */
   readonly #leaving = new Set<Root>();
   #pass = 0;
+  #lastSpace = 0;
   /** What a changed guest table held when it was looked at, one buffer for each level: a pass is never twice in one level. */
   readonly #stage: readonly Uint32Array[] = Array.from({ length: LEVEL.PML4 + 1 }, () => new Uint32Array(PAGE_DWORDS));
   /** Guest frames of the tables on the way down, by level, for the detection of loops. */
@@ -171,7 +176,8 @@ export class ShadowPpgtt {
       for (const table of tables) if (table !== null) this.#tables.release(table);
       throw error;
     }
-    const root = new Root(levels, addresses, tables);
+    this.#lastSpace = (this.#lastSpace % SPACES) + 1;
+    const root = new Root(levels, addresses, tables, this.#lastSpace);
     this.#roots.add(root);
     const hash = hashOf(levels, addresses);
     const alike = this.#byHash.get(hash);
@@ -242,6 +248,41 @@ export class ShadowPpgtt {
     const { levels, tables } = this.#own(root);
     if (levels === 4 && i !== 0) return 0;
     return tables[i]?.pages.mfn ?? this.#tables.scratch[LEVEL.PD]!;
+  }
+
+  /** A number for the address space, 1 to 2^20: its own as long as the guest has it. */
+  spaceOf(root: PpgttRoot): number {
+    return this.#own(root).space;
+  }
+
+  /**
+   * Guest frame behind a page of the address space, as of its last sync: what the device finds there, by the guest's name for
+   * it. Allocates nothing.
+   * @param page graphics address >> 12. @returns -1 where the guest maps nothing; a frame that is no RAM may be returned
+   */
+  gfnOf(root: PpgttRoot, page: number): number {
+    const { levels, tables } = this.#own(root);
+    const above = Math.floor(page / TABLE_ENTRIES ** 2);
+    let table = tables[levels === 4 ? 0 : above] ?? null;
+    if (levels === 4) {
+      table = table?.children?.[Math.floor(above / TABLE_ENTRIES)] ?? null;
+      table = table?.children?.[above % TABLE_ENTRIES] ?? null;
+    }
+    if (table === null) return -1;
+    const inTable = page % TABLE_ENTRIES;
+    const pde = Math.floor(page / TABLE_ENTRIES) % TABLE_ENTRIES;
+    const lo = table.copy![pde * 2]!;
+    const hi = table.copy![pde * 2 + 1]!;
+    if ((lo & PTE_PRESENT) === 0) return -1;
+    if ((lo & PDE_PS) !== 0) return frameOf2M(lo, hi) + inTable;
+    const below = table.children![pde]!;
+    if (below === null) return -1;
+    const sparse = below.kind === KIND.PT64K;
+    const pte = sparse ? inTable - (inTable % FRAMES_PER_64K) : inTable;
+    const pteLo = below.copy![pte * 2]!;
+    const pteHi = below.copy![pte * 2 + 1]!;
+    if ((pteLo & PTE_PRESENT) === 0) return -1;
+    return sparse ? frameOf64K(pteLo, pteHi) + (inTable - pte) : frameOf(pteLo, pteHi);
   }
 
   /**

@@ -87,6 +87,8 @@ function check(
   root: number,
   levels: 2 | 4,
   ips: boolean,
+  /** Guest frame that the shadow's owner names for an address. */
+  named: (gmadr: bigint) => number,
 ) {
   const readGuest = guestReader(guest);
   const readShadow = poolReader(pool);
@@ -99,6 +101,8 @@ function check(
           const wanted = walk(readGuest, root, levels, gmadr, ips);
           const seen = walk(readShadow, pdp, levels, gmadr, false) as Walk;
           const mfn = wanted === null ? -1 : guest.mfnOf(wanted.frame);
+          const gfn = named(gmadr);
+          if (gfn !== (wanted?.frame ?? -1)) expect(gfn, gmadr.toString(16)).toBe(wanted?.frame ?? -1);
           if (mfn < 0) {
             if (seen?.frame !== ppgtt.scratch[0]) expect(seen, gmadr.toString(16)).toEqual({ frame: ppgtt.scratch[0] });
           } else if (seen?.frame !== mfn || seen.attributes !== wanted?.attributes) {
@@ -159,10 +163,15 @@ test.each([
         const handle = roots[root]!;
         ppgtt.sync(handle);
         if (handle.levels === 4) {
-          check(guest, pool, ppgtt, ppgtt.rootPdp(handle, 0), handle.pdps[0]! >>> 12, 4, ips);
+          const named = (gmadr: bigint) => ppgtt.gfnOf(handle, Number(gmadr >> 12n));
+          check(guest, pool, ppgtt, ppgtt.rootPdp(handle, 0), handle.pdps[0]! >>> 12, 4, ips, named);
         } else {
-          for (const i of [0, 2, 3])
-            check(guest, pool, ppgtt, ppgtt.rootPdp(handle, i), handle.pdps[i]! >>> 12, 2, ips);
+          for (const i of [0, 2, 3]) {
+            const named = (gmadr: bigint) => ppgtt.gfnOf(handle, i * 2 ** 18 + Number(gmadr >> 12n));
+            check(guest, pool, ppgtt, ppgtt.rootPdp(handle, i), handle.pdps[i]! >>> 12, 2, ips, named);
+          }
+          expect(ppgtt.gfnOf(handle, 2 ** 18), 'no page directory').toBe(-1);
+          expect(ppgtt.gfnOf(handle, 2 ** 20), 'beyond 4 GiB').toBe(-1);
         }
         for (const other of roots) audit(guest, pool, ppgtt, ppgtt.rootPdp(other, 0), other.levels === 4 ? 4 : 2);
       }

@@ -102,6 +102,22 @@ test('the same root created twice is one root; destroyed, it is gone', () => {
   expect(refusal(() => ppgtt.hold(root)).code).toBe('XENGT_E_PPGTT');
 });
 
+test('each address space has a number of its own, and a page is named as the last sync found it', () => {
+  fourLevels();
+  const ppgtt = shadow();
+  const root = ppgtt.create(4, [0x1000]);
+  const other = ppgtt.create(4, [0x5000]);
+  expect(ppgtt.spaceOf(other)).not.toBe(ppgtt.spaceOf(root));
+  expect(ppgtt.spaceOf(ppgtt.create(4, [0x1000]))).toBe(ppgtt.spaceOf(root));
+  expect(ppgtt.gfnOf(root, 0), 'nothing is synchronised yet').toBe(-1);
+  ppgtt.sync(root);
+  guest.entry(4, 0, 11, P);
+  expect(ppgtt.gfnOf(root, 0)).toBe(10);
+  ppgtt.sync(root);
+  expect(ppgtt.gfnOf(root, 0)).toBe(11);
+  expect(ppgtt.gfnOf(other, 0)).toBe(-1);
+});
+
 test('a root that the guest destroys while the device walks it stays until the workload is done', () => {
   fourLevels();
   const ppgtt = shadow();
