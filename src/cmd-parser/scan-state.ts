@@ -1,6 +1,6 @@
 /** The scan in progress: what handlers see of the buffer, the guest and the result, and the checks that they share. */
 import { commandRow, ENGINES } from '../hw/index.js';
-import { BatchWalk, COPIED, GO_ON, IN_PLACE, type Next, REFUSED } from './batch-walk.js';
+import { BatchWalk, COPIED, GO_ON, IN_PLACE, IN_RING, type Next, REFUSED } from './batch-walk.js';
 import type { Trust } from './command-policy.js';
 import { type ScanCode, STRUCTURAL } from './rules.js';
 import type { ScanTable } from './scan-table.js';
@@ -153,7 +153,7 @@ export class ScanState extends BatchWalk {
   }
 
   #where(): string {
-    if (this.batch >= 0 || this.mode === IN_PLACE) return `batch 0x${this.batchAddress.toString(16)}`;
+    if (this.batch >= 0 || this.mode !== IN_RING) return `batch 0x${this.batchAddress.toString(16)}`;
     return this.trust === 'wa' ? 'workaround buffer' : 'ring';
   }
 }
