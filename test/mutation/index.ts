@@ -17,6 +17,8 @@ import type { Site } from './sites.js';
 
 const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--quick] [--jobs N] [--write-docs]';
 const SOURCES = 'src/cmd-parser';
+/** Print streams and judge nothing. */
+const PRINTERS: readonly string[] = [`${SOURCES}/decode.ts`, `${SOURCES}/walk.ts`];
 const COMPILER = 'src/hw/commands/compile.ts';
 const TESTS = 'test/cmd-parser';
 const PAGE = 'docs/scanner.md';
@@ -68,7 +70,7 @@ async function main(): Promise<void> {
   const { file, lines, jobs, quick, writeDocs } = parse();
   const { root } = packageInfo();
   const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
-    (name) => file === undefined || name.includes(file),
+    (name) => !PRINTERS.includes(name) && (file === undefined || name.includes(file)),
   );
   if (sources.length === 0)
     throw new XengtError('XENGT_E_USAGE', `no file of the scanner is named "${file}"\n${USAGE}`);
