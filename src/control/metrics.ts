@@ -96,6 +96,26 @@ function rows(version: string): readonly Row[] {
       },
     },
     {
+      name: 'xengt_vgpu_scan_verdicts_total',
+      help: 'Copied batches by how their verdict was found: one that was kept, or judged anew.',
+      kind: 'counter',
+      labels: ['vgpu', 'result'],
+      *samples(stats) {
+        for (const { name: vgpu, scan } of stats.vgpus) {
+          yield [{ vgpu, result: 'reused' }, scan.reused];
+          yield [{ vgpu, result: 'judged' }, scan.judged];
+        }
+      },
+    },
+    perVgpu('xengt_vgpu_scan_verdict_bytes', 'gauge', 'Bytes of kept verdicts.', (v) => v.scan.verdictBytes),
+    perVgpu(
+      'xengt_vgpu_scan_commands_total',
+      'counter',
+      'Commands that were scanned or reused.',
+      (v) => v.scan.commands,
+    ),
+    perVgpu('xengt_vgpu_scan_dwords_total', 'counter', 'Dwords that were scanned or reused.', (v) => v.scan.dwords),
+    {
       name: 'xengt_vgpu_state',
       help: '1 for the state that the vGPU is in, 0 for the others.',
       kind: 'gauge',

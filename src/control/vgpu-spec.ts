@@ -30,6 +30,8 @@ const socketPath = text(`an absolute path of at most ${SOCKET_PATH_MAX} bytes`, 
 const filePath = text('an absolute path', isPath);
 const MIB = whole(1, 4096);
 
+export const SCAN_PROCESSES = choice(['needed', 'all']);
+
 const shape = {
   name: text(NAME_ALLOWED, (name) => NAME.test(name) && !/^\d+$/.test(name)),
   vm: text(`1 to ${LABEL_MAX} printable characters`, isLabel).optional(),
@@ -39,6 +41,7 @@ const shape = {
   fences: whole(0, 32).optional(),
   weight: whole(1, 255).optional(),
   monitor: flag().optional(),
+  scanProcesses: SCAN_PROCESSES.optional(),
   transport: choice(['vfio-user', 'replay']),
   socket: socketPath.optional(),
   file: filePath.optional(),

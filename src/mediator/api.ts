@@ -16,11 +16,19 @@ export interface VgpuSpec {
   readonly weight?: number;
   /** A virtual DP monitor is plugged in; default true. */
   readonly monitor?: boolean;
+  /** Default: 'needed'. */
+  readonly scanProcesses?: ScanProcesses;
   /** Where the guest comes from. */
   readonly transport: VgpuTransport;
   /** Write a journal of everything that the guest does. */
   readonly record?: string;
 }
+
+/**
+ * Which engines' batches in per-process address spaces are judged: those that the hardware leaves unchecked (the blitter of
+ * Gen9), or all.
+ */
+export type ScanProcesses = 'needed' | 'all';
 
 export type VgpuTransport =
   | { readonly kind: 'vfio-user'; readonly socket: string }
@@ -36,10 +44,13 @@ export interface VgpuInfo {
   readonly fences: number;
   readonly weight: number;
   readonly monitor: boolean;
+  readonly scanProcesses: ScanProcesses;
   readonly transport: VgpuTransport;
   /** `waiting` for a guest, `attached`, or `failsafe` (with the reason). */
   readonly state: 'waiting' | 'attached' | 'failsafe';
   readonly reason: string | null;
+  /** Why the last workload that was given up did not end (a hang, a refused batch), in one line; null when none was. */
+  readonly lastDropped: string | null;
   /** Mode of the first active pipe, null when nothing is shown. */
   readonly mode: { readonly width: number; readonly height: number; readonly refreshHz: number } | null;
 }
@@ -63,6 +74,20 @@ export interface EngineStats {
   readonly totalSeconds: number;
 }
 
+/** What the command scanner did for a vGPU. */
+export interface ScanCounts {
+  readonly commands: number;
+  readonly dwords: number;
+  /** Copied batches: a kept verdict was used again, or they were judged; of the judged, a kept verdict was on other dwords. */
+  readonly reused: number;
+  readonly judged: number;
+  readonly changed: number;
+  /** Kept verdicts that made room for others; those that are kept now, and their bytes. */
+  readonly evicted: number;
+  readonly verdicts: number;
+  readonly verdictBytes: number;
+}
+
 export interface VgpuStats {
   readonly id: number;
   readonly name: string;
@@ -78,6 +103,7 @@ export interface VgpuStats {
   readonly unknownRegisters: number;
   /** Refused guest actions by rule. */
   readonly refusals: Readonly<Record<string, number>>;
+  readonly scan: ScanCounts;
   readonly shadowPages: number;
   readonly interrupts: number;
   readonly frames: number;
@@ -119,6 +145,8 @@ export interface MediatorApi {
   screen(id: number): Promise<Screen | null>;
   /** Plugs or unplugs the virtual monitor. */
   setMonitor(id: number, connected: boolean): Promise<void>;
+  /** Refused while a journal is written: it holds only what was read, which would change. */
+  setScanProcesses(id: number, asked: ScanProcesses): Promise<void>;
   /** null when the native addon is loaded, else what is missing, as one sentence. */
   nativeStatus(): Promise<string | null>;
   stop(): Promise<void>;

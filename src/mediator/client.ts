@@ -16,6 +16,7 @@ const METHODS = [
   'isolation',
   'screen',
   'setMonitor',
+  'setScanProcesses',
   'nativeStatus',
   'stop',
 ] as const satisfies readonly (keyof MediatorApi)[];

@@ -16,7 +16,7 @@ import {
   type VgpuType,
 } from '../hw/index.js';
 import { compilePolicy, type Policy } from '../mmio/index.js';
-import { Arbiter, type HangLimits } from '../scheduler/index.js';
+import { Arbiter, type HangLimits, type ScanProcesses } from '../scheduler/index.js';
 import {
   MAX_SHADOW_PAGES,
   Partition,
@@ -49,6 +49,8 @@ export interface NewVgpu {
   readonly fences?: number | undefined;
   readonly weight?: number | undefined;
   readonly monitor: boolean;
+  /** Default: 'needed'. */
+  readonly scanProcesses?: ScanProcesses | undefined;
   /** Exactly this part of the device, as a journal needs it. */
   readonly grant?: Grant | undefined;
 }
@@ -154,6 +156,7 @@ export class MediatorCore {
       clock: this.clock,
       monitor: spec.monitor,
       edid: EDIDS[type.resolution],
+      scanProcesses: spec.scanProcesses,
     });
     const member: Member = {
       id: grant.vgpu,
@@ -171,6 +174,7 @@ export class MediatorCore {
   remove(id: number): void {
     const member = this.get(id);
     member.vgpu.detach();
+    this.arbiter.forget(id);
     this.#partition.free(member.slice);
     this.members.delete(id);
   }
@@ -250,6 +254,7 @@ export class MediatorCore {
       ),
       unknownRegisters: vgpu.regs.unknown().length,
       refusals: vgpu.allRefusals(),
+      scan: this.arbiter.scanStats(member.id),
       shadowPages: vgpu.shadowPages,
       interrupts: vgpu.irq.sent,
       frames: vgpu.display.frames,

@@ -23,7 +23,8 @@ export function replayFile(file: string): ReplayResult {
   const core = new MediatorCore({ platform, apertureBytes: header.apertureBytes });
   core.clock.set(header.startNs);
   core.advance();
-  const { vgpu } = core.create({ name: 'replay', type: header.type, monitor: header.monitor, grant: header.grant });
+  const { type, monitor, grant } = header;
+  const { vgpu } = core.create({ name: 'replay', type, monitor, grant, scanProcesses: header.scanProcesses ?? 'none' });
   const guest = new ReplayGuest(journal, core.gpu.frameBase(header.grant.vgpu));
   vgpu.attach(guest);
   const report = guest.verify(vgpu, core.clock, () => core.advance());

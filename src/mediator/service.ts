@@ -17,7 +17,8 @@ import {
   Waiter,
   WakeUp,
 } from '../hypervisor/index.js';
-import type { MediatorApi, Screen, VgpuInfo, VgpuSpec } from './api.js';
+import type { Vgpu } from '../vgpu/index.js';
+import type { MediatorApi, ScanProcesses, Screen, VgpuInfo, VgpuSpec } from './api.js';
 import { MediatorCore, type Member } from './core.js';
 import { Recorder } from './recorder.js';
 
@@ -269,6 +270,7 @@ export class MediatorService implements MediatorCalls {
       type: seat.member.type,
       startNs: this.#core.clock.now(),
       monitor: seat.member.monitor,
+      scanProcesses: operatorsChoice(vgpu.scanProcesses),
       note: seat.member.name,
     };
     const recorder = new Recorder(
@@ -321,9 +323,11 @@ export class MediatorService implements MediatorCalls {
       fences: grant.fenceCount,
       weight: grant.weight,
       monitor,
+      scanProcesses: operatorsChoice(vgpu.scanProcesses),
       transport: this.#seats.get(id)!.spec.transport,
       state: vgpu.state,
       reason: vgpu.reason,
+      lastDropped: vgpu.lastDropped,
       mode: vgpu.display.mode(),
     };
   }
@@ -363,6 +367,15 @@ export class MediatorService implements MediatorCalls {
     this.#core.get(id).vgpu.display.setMonitor(connected);
   }
 
+  setScanProcesses(id: number, asked: ScanProcesses): void {
+    const { vgpu, name } = this.#core.get(id);
+    if (vgpu.scanProcesses === asked) return;
+    if (this.#seats.get(id)?.recorder) {
+      throw new XengtError('XENGT_E_BUSY', `the journal of ${name} is being written: it holds only what is read now`);
+    }
+    vgpu.scanProcesses = asked;
+  }
+
   nativeStatus(): string | null {
     return this.#native ? null : nativeMissing();
   }
@@ -371,6 +384,9 @@ export class MediatorService implements MediatorCalls {
     this.#stopped = true;
   }
 }
+
+/** Here nothing runs that was not asked for with one of these. */
+const operatorsChoice = (asked: Vgpu['scanProcesses']): ScanProcesses => (asked === 'all' ? 'all' : 'needed');
 
 /** The guest's port with its interrupts noted in the journal. */
 function recordingPort(port: GuestPort, recorder: Recorder): GuestPort {

@@ -3,6 +3,7 @@
  * the arbiter's own record of what the caller owns. Answers come back as events, delivered by service().
  */
 import { type Clock, NEVER, NS_PER_S, PAGE_SHIFT, reasonOf, XengtError } from '../base/index.js';
+import type { ScanCode } from '../cmd-parser/index.js';
 import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
 import {
   CONTEXT_SWITCH,
@@ -34,7 +35,9 @@ import { EngineDriver } from './engine-driver.js';
 import { HostGm } from './host-gm.js';
 import { EngineLedger, IDLE, SWITCHING } from './ledger.js';
 import { type SchedulingPolicy, WeightedRoundRobin } from './policy.js';
+import type { ScanProcesses } from './process-batches.js';
 import { RegisterSwitch } from './register-switch.js';
+import { NO_SCANS, ScanRefusal, type ScanStats } from './scan-stats.js';
 import type { Workload, WorkloadResult } from './workload.js';
 
 /** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
@@ -93,6 +96,7 @@ interface Done {
   readonly workload: Workload;
   readonly result: WorkloadResult;
   readonly reason: string | null;
+  readonly rule: ScanCode | '';
 }
 
 export class Arbiter {
@@ -113,6 +117,8 @@ export class Arbiter {
   #done: Done[] = [];
   /** Ended workloads: by vGPU, then engine name, then result. */
   readonly #results = new Map<number, Record<string, Record<string, number>>>();
+  /** What the scanner did for guests that are gone, by vGPU. */
+  readonly #scans = new Map<number, ScanStats>();
 
   constructor(options: ArbiterOptions) {
     const { gpu, clock } = options;
@@ -185,6 +191,13 @@ export class Arbiter {
     this.#scratchFill(client);
     client.parts.ppgtt.release();
     this.#dispatcher.release(client);
+    this.#scans.set(vgpu, client.scanStats(this.#scans.get(vgpu) ?? NO_SCANS));
+  }
+
+  /** The vGPU itself goes: its number may be another's one day, who starts at zero. */
+  forget(vgpu: number): void {
+    this.#results.delete(vgpu);
+    this.#scans.delete(vgpu);
   }
 
   /** Nothing of a guest's is left in the device's table: prefetchers reach past what a driver maps, so scratch stands there. */
@@ -246,10 +259,17 @@ export class Arbiter {
     queue.push(workload);
   }
 
+  /** Which engines' per-process batches are judged from now on. */
+  setScanProcesses(vgpu: number, scanProcesses: ScanProcesses): void {
+    const client = this.#clients[vgpu];
+    if (client) client.scanProcesses = scanProcesses;
+  }
+
   /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
   reset(vgpu: number, engines: readonly EngineId[]): void {
     const client = this.#clients[vgpu];
     if (!client) return;
+    client.verdicts.clear();
     for (const engine of engines) {
       client.queues[engine] = [];
       const slot = this.#slots[engine];
@@ -284,8 +304,8 @@ export class Arbiter {
     if (this.#done.length > 0) {
       const done = this.#done;
       this.#done = [];
-      for (const { client, workload, result, reason } of done) {
-        client.parts.events.workloadDone(workload.engine, workload.tag, result, reason);
+      for (const { client, workload, result, reason, rule } of done) {
+        client.parts.events.workloadDone(workload.engine, workload.tag, result, reason, rule);
       }
       happened = true;
     }
@@ -339,7 +359,10 @@ export class Arbiter {
     try {
       prepared = this.#dispatcher.prepare(client, workload);
     } catch (error) {
-      this.#finished(client, workload, 'rejected', rejection(error));
+      const refusal = error instanceof ScanRefusal ? error : null;
+      const ofProcess = refusal?.ofProcess ?? false;
+      this.#finished(client, workload, ofProcess ? 'dropped' : 'rejected', rejection(error), refusal?.rule);
+      if (ofProcess) this.#dropQueue(client, engine, 'work before it was refused');
       slot.ledger.enter(IDLE, this.#realTime.now());
       return true;
     }
@@ -385,11 +408,12 @@ export class Arbiter {
     slot.running = null;
     this.#dispatcher.finish(running.client, running.prepared);
     this.#finished(running.client, running.workload, result, reason);
-    if (result !== 'hung') return;
-    // What waits behind a hang goes with it, and the vGPU is told, or it would wait for answers that never come.
-    for (const workload of running.client.queue(engine).splice(0)) {
-      this.#finished(running.client, workload, 'dropped', 'the engine was reset after a hang');
-    }
+    if (result === 'hung') this.#dropQueue(running.client, engine, 'the engine was reset after a hang');
+  }
+
+  /** What waits behind lost work goes with it, and the vGPU is told, or it would wait for answers that never come. */
+  #dropQueue(client: Client, engine: EngineId, reason: string): void {
+    for (const workload of client.queue(engine).splice(0)) this.#finished(client, workload, 'dropped', reason);
   }
 
   #abort(engine: EngineId, slot: Slot): void {
@@ -418,14 +442,20 @@ export class Arbiter {
     this.#registers.forget(engine);
   }
 
-  #finished(client: Client, workload: Workload, result: WorkloadResult, reason: string | null): void {
+  #finished(
+    client: Client,
+    workload: Workload,
+    result: WorkloadResult,
+    reason: string | null,
+    rule: ScanCode | '' = '',
+  ): void {
     const byEngine = this.#results.get(client.id) ?? {};
     this.#results.set(client.id, byEngine);
     const { name } = ENGINES[workload.engine]!;
     const byResult = byEngine[name] ?? {};
     byEngine[name] = byResult;
     byResult[result] = (byResult[result] ?? 0) + 1;
-    this.#done.push({ client, workload, result, reason });
+    this.#done.push({ client, workload, result, reason, rule });
   }
 
   // ---- accounts
@@ -433,6 +463,12 @@ export class Arbiter {
   /** Ended workloads of a vGPU by engine name and result; undefined when it never had any. */
   results(vgpu: number): Readonly<Record<string, Readonly<Record<string, number>>>> | undefined {
     return this.#results.get(vgpu);
+  }
+
+  /** What the scanner did for a vGPU, since it was made. */
+  scanStats(vgpu: number): ScanStats {
+    const before = this.#scans.get(vgpu) ?? NO_SCANS;
+    return this.#clients[vgpu]?.scanStats(before) ?? before;
   }
 
   busySeconds(vgpu: number, engine: EngineId): number {

@@ -3,9 +3,12 @@
  * is checked against this, never against the vGPU's word.
  */
 import { type GuestMemory, PAGE_SIZE } from '../base/index.js';
+import { type AddressRanges, VerdictCache } from '../cmd-parser/index.js';
 import type { ShadowPpgtt } from '../gtt/index.js';
 import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js';
 import type { HostBuffer } from './host-gm.js';
+import { ProcessMemory, type ScanProcesses } from './process-batches.js';
+import { addScans, type ScanStats } from './scan-stats.js';
 import type { ArbiterEvents, Workload } from './workload.js';
 
 export interface ClientParts {
@@ -15,6 +18,8 @@ export interface ClientParts {
   readonly bank: Uint32Array;
   readonly ppgtt: ShadowPpgtt;
   readonly events: ArbiterEvents;
+  /** Default: 'needed'. */
+  readonly scanProcesses?: ScanProcesses;
 }
 
 export class Client {
@@ -32,6 +37,14 @@ export class Client {
   readonly contexts: (HostBuffer | undefined)[] = [];
   readonly rings: (HostBuffer | undefined)[] = [];
   words: Uint32Array = new Uint32Array(0);
+  /** The own slices as the scanner wants them: one object for good, which verdicts that are kept can be compared by. */
+  readonly ranges: AddressRanges;
+  readonly verdicts = new VerdictCache();
+  readonly process: ProcessMemory;
+  scanProcesses: ScanProcesses;
+  /** What the scanner looked at. */
+  commands = 0;
+  dwords = 0;
 
   constructor(readonly parts: ClientParts) {
     const { grant } = parts;
@@ -40,6 +53,14 @@ export class Client {
     this.#highFirst = grant.highStart / PAGE_SIZE;
     this.#highPages = grant.highBytes / PAGE_SIZE;
     this.#gfns = new Float64Array(this.#lowPages + this.#highPages).fill(-1);
+    this.ranges = {
+      lowStart: grant.lowStart,
+      lowEnd: grant.lowStart + grant.lowBytes,
+      highStart: grant.highStart,
+      highEnd: grant.highStart + grant.highBytes,
+    };
+    this.process = new ProcessMemory(parts.ppgtt, parts.memory);
+    this.scanProcesses = parts.scanProcesses ?? 'needed';
   }
 
   get id(): number {
@@ -87,6 +108,11 @@ export class Client {
     const at = memory.locate(gfn);
     this.words = memory.words;
     return at;
+  }
+
+  /** @param before of the vGPU's guests before this one */
+  scanStats(before: ScanStats): ScanStats {
+    return addScans(before, this.commands, this.dwords, this.verdicts);
   }
 
   queue(engine: EngineId): Workload[] {

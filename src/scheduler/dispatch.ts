@@ -1,12 +1,12 @@
 /**
  * Makes a workload runnable: reads the guest's context, synchronises its shadow PPGTT, copies and scans what will be
- * executed, and builds the shadow context. What runs is what was scanned: ring contents, privileged batches and workaround
- * batches are executed from the mediator's copies only.
+ * executed, and builds the shadow context. What runs is what was scanned: ring contents, privileged batches, workaround
+ * batches, and those of processes that the hardware does not check are executed from the mediator's copies only.
  */
-import { type Frames, PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
+import { PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
 import {
-  type AddressRanges,
   createScanResult,
+  type PerProcessBatches,
   type ScanInput,
   Scanner,
   type ScanResult,
@@ -30,6 +30,8 @@ import {
 } from '../hw/index.js';
 import type { Client } from './client.js';
 import type { HostBuffer, HostGm } from './host-gm.js';
+import { processBatches } from './process-batches.js';
+import { ScanRefusal } from './scan-stats.js';
 import type { Workload } from './workload.js';
 
 const MI_BATCH_BUFFER_END = 0x05000000;
@@ -56,6 +58,15 @@ interface GuestContext {
   readonly pdps: number[];
 }
 
+/** Ring contents as they will run: where, and how long the shadow ring is. */
+interface RingCopy {
+  readonly words: Uint32Array;
+  readonly at: number;
+  readonly dwords: number;
+  readonly gmadr: number;
+  readonly bytes: number;
+}
+
 export class Dispatcher {
   readonly #scanner: Scanner;
   readonly #result: ScanResult = createScanResult();
@@ -69,8 +80,8 @@ export class Dispatcher {
   }
 
   /**
-   * @throws XengtError XENGT_E_CONTEXT, XENGT_E_PPGTT, XENGT_E_SCAN when the guest's context, page tables or commands can
-   * not be run, XENGT_E_NO_SPACE when the mediator has no memory left for the copies
+   * @throws XengtError XENGT_E_CONTEXT, XENGT_E_PPGTT, ScanRefusal when the guest's context, page tables or commands can not
+   * be run, XENGT_E_NO_SPACE when the mediator has no memory left for the copies
    */
   prepare(client: Client, workload: Workload): Prepared {
     const context = this.#readContext(client, workload);
@@ -88,7 +99,7 @@ export class Dispatcher {
       const indirectBytes = (context.indirect & 0x3f) * CACHELINE;
       const indirect =
         indirectBytes === 0 ? 0 : this.#copyWa(client, workload, context.indirect & ~0x3f, indirectBytes, batches);
-      this.#scan(client, workload, ring.words, ring.at, ring.at + ring.dwords, 'ring', batches);
+      this.#scanRing(client, workload, context, root, ring, batches);
 
       const image = this.#image(client, workload);
       const { words, at } = image.memory;
@@ -198,7 +209,7 @@ export class Dispatcher {
   }
 
   /** The guest's commands from head to tail, linear, in the shadow ring. */
-  #copyRing(client: Client, workload: Workload, context: GuestContext) {
+  #copyRing(client: Client, workload: Workload, context: GuestContext): RingCopy {
     const { head, tail } = workload;
     const bytes = tail >= head ? tail - head : context.ringBytes - head + tail;
     const ring = this.#ring(client, workload, bytes);
@@ -243,38 +254,55 @@ export class Dispatcher {
     const { words, at } = buffer.memory;
     copyGmadr(client, start, maxBytes, words, at, 'workaround batch');
     words[at + maxBytes / 4] = MI_BATCH_BUFFER_END;
-    this.#scan(client, workload, words, at, at + maxBytes / 4, 'wa', batches);
+    const input = inputFor(client, workload, words, at, at + maxBytes / 4, 'wa');
+    if (!this.#judge(client, input)) throw this.#refusal(false);
+    this.#place(client, words, batches);
     return buffer.gmadr;
   }
 
-  #scan(
+  #scanRing(
     client: Client,
     workload: Workload,
-    words: Uint32Array,
-    start: number,
-    end: number,
-    trust: ScanInput['trust'],
+    context: GuestContext,
+    root: PpgttRoot,
+    ring: RingCopy,
     batches: HostBuffer[],
   ): void {
-    const { grant } = client.parts;
-    const ranges: AddressRanges = {
-      lowStart: grant.lowStart,
-      lowEnd: grant.lowStart + grant.lowBytes,
-      highStart: grant.highStart,
-      highEnd: grant.highStart + grant.highBytes,
-    };
-    const input = {
-      engine: workload.engine,
-      words,
-      start,
-      end,
-      trust,
-      ranges,
-      ggtt: client as Frames,
-      hwspPage: workload.lrca,
-    };
+    const { words, at, dwords } = ring;
+    const { ppgtt } = client.parts;
+    const { engine } = workload;
+    const perProcess = processBatches(this.platform, engine, client.scanProcesses, ppgtt, root, client.process);
+    const input = inputFor(client, workload, words, at, at + dwords, 'ring', perProcess);
+    if (!this.#judge(client, input)) {
+      const first = this.#refusal(true);
+      if (perProcess === undefined || !this.#ringPasses(client, workload, context)) throw this.#refusal(false);
+      throw first;
+    }
+    this.#place(client, words, batches);
+  }
+
+  /** Whether the ring would pass if nobody looked at its processes: then one of them is to blame, and not the guest's driver. */
+  #ringPasses(client: Client, workload: Workload, context: GuestContext): boolean {
+    const { words, at, dwords } = this.#copyRing(client, workload, context);
+    return this.#scanner.scan(inputFor(client, workload, words, at, at + dwords, 'ring'), this.#result);
+  }
+
+  #judge(client: Client, input: ScanInput): boolean {
     const result = this.#result;
-    if (!this.#scanner.scan(input, result)) throw new XengtError('XENGT_E_SCAN', result.message);
+    const accepted = this.#scanner.scan(input, result);
+    client.commands += result.commands;
+    client.dwords += result.dwords;
+    return accepted;
+  }
+
+  #refusal(ofProcess: boolean): ScanRefusal {
+    const { code, message } = this.#result;
+    return new ScanRefusal(code, ofProcess, message);
+  }
+
+  /** Puts the accepted copies where the device finds them, and their addresses into the commands that start them. */
+  #place(client: Client, words: Uint32Array, batches: HostBuffer[]): void {
+    const result = this.#result;
     const placed: HostBuffer[] = [];
     for (const batch of result.batches) {
       const buffer = this.gm.allocate(Math.ceil(batch.dwords / PAGE_DWORDS), client.id);
@@ -292,6 +320,30 @@ export class Dispatcher {
       }
     });
   }
+}
+
+/** What the scanner is to know of a stream. */
+function inputFor(
+  client: Client,
+  workload: Workload,
+  words: Uint32Array,
+  start: number,
+  end: number,
+  trust: ScanInput['trust'],
+  perProcess?: PerProcessBatches,
+): ScanInput {
+  return {
+    engine: workload.engine,
+    words,
+    start,
+    end,
+    trust,
+    ranges: client.ranges,
+    ggtt: client,
+    hwspPage: workload.lrca,
+    cache: client.verdicts,
+    ...(perProcess && { perProcess }),
+  };
 }
 
 /** A per-context batch has no stated length; it ends in its page (i915 uses a few cachelines of one). */

@@ -2,6 +2,7 @@
  * A workload: one submitted context with its ring range, as plain values. This is what crosses from a vGPU to the arbiter;
  * the arbiter believes none of it before it has checked it against its own record.
  */
+import type { ScanCode } from '../cmd-parser/index.js';
 import type { EngineId } from '../hw/index.js';
 
 export interface Workload {
@@ -18,11 +19,17 @@ export interface Workload {
   readonly tail: number;
 }
 
+/**
+ * - rejected: the guest's driver asked for something that no driver should: the vGPU is to be taken from it
+ * - dropped: it did not run to its end, for what a process of the guest did or because the engine was reset
+ * - hung: it ran and made no progress, or had no end
+ */
 export type WorkloadResult = 'complete' | 'rejected' | 'dropped' | 'hung';
 
 /** What the arbiter tells a vGPU. Called between guest accesses, never from within a call of the vGPU into the arbiter. */
 export interface ArbiterEvents {
   /** The engine raised GT interrupts while it ran this vGPU: bits relative to the engine's event shift. */
   engineInterrupt(engine: EngineId, bits: number): void;
-  workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null): void;
+  /** @param rule the scanner's rule that the workload broke; empty where it broke none */
+  workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null, rule: ScanCode | ''): void;
 }

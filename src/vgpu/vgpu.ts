@@ -8,7 +8,7 @@ import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
 import { ENGINES, type EngineId, FENCE_BASE, type Grant, type Platform } from '../hw/index.js';
 import type { GuestPort, Space, TrapSink } from '../hypervisor/index.js';
 import { type Policy, RegisterFile } from '../mmio/index.js';
-import type { Arbiter, ArbiterEvents, WorkloadResult } from '../scheduler/index.js';
+import type { Arbiter, ArbiterEvents, ScanProcesses, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
 import { Display } from './display/index.js';
 import { engineAt } from './engine-at.js';
@@ -27,6 +27,8 @@ export interface VgpuOptions {
   readonly clock: Clock;
   readonly monitor: boolean;
   readonly edid: Uint8Array;
+  /** Default: 'needed'. */
+  readonly scanProcesses?: ScanProcesses | undefined;
 }
 
 /** Where a trap landed, for the counters. */
@@ -63,6 +65,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Reads at 2 × kind, writes at 2 × kind + 1. */
   readonly traps = new Float64Array(2 * TRAP_KINDS.length);
   readonly refusals = new Map<string, number>();
+  /** Why the last workload that was given up did not end, though the vGPU goes on: a hang, or what a process asked for. */
+  lastDropped: string | null = null;
 
   readonly #options: VgpuOptions;
   readonly #ports: (ExeclistPort | undefined)[] = [];
@@ -73,12 +77,14 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Refused page-table entries of guests that are gone. */
   #refusedEntries = 0;
   #failsafe: string | null = null;
+  #scanProcesses: ScanProcesses;
 
   constructor(options: VgpuOptions) {
     const { grant, platform } = options;
     this.#options = options;
     this.platform = platform;
     this.grant = grant;
+    this.#scanProcesses = options.scanProcesses ?? 'needed';
     this.regs = new RegisterFile<Vgpu>(options.policy, this);
     this.bank = this.regs.bank;
     this.ggtt = new GgttSlice(
@@ -135,6 +141,16 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     return this.#failsafe;
   }
 
+  /** Which engines' per-process batches are judged. */
+  get scanProcesses(): ScanProcesses {
+    return this.#scanProcesses;
+  }
+
+  set scanProcesses(asked: ScanProcesses) {
+    this.#scanProcesses = asked;
+    this.#options.arbiter.setScanProcesses(this.id, asked);
+  }
+
   get shadowPages(): number {
     return this.#ppgtt?.shadowPages ?? 0;
   }
@@ -157,7 +173,15 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     }
     this.#guest = guest;
     this.#ppgtt = ppgtt;
-    arbiter.attach({ grant: this.grant, memory: guest.memory, bank: this.bank, ppgtt, events: this });
+    arbiter.attach({
+      grant: this.grant,
+      memory: guest.memory,
+      bank: this.bank,
+      ppgtt,
+      events: this,
+      scanProcesses: this.#scanProcesses,
+    });
+    this.lastDropped = null;
     this.reset();
   }
 
@@ -413,9 +437,17 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     }
   }
 
-  workloadDone(engine: EngineId, tag: number, result: WorkloadResult, reason: string | null): void {
+  workloadDone(
+    engine: EngineId,
+    tag: number,
+    result: WorkloadResult,
+    reason: string | null,
+    rule: Parameters<ArbiterEvents['workloadDone']>[4],
+  ): void {
+    if (rule !== '') this.refuse(`scan-${rule}`);
+    if (rule !== '' || result === 'hung') this.lastDropped = reason;
     if (result === 'rejected') {
-      this.refuse(`workload-${ENGINES[engine]!.name}`);
+      if (rule === '') this.refuse(`workload-${ENGINES[engine]!.name}`);
       this.failsafe(reason ?? 'workload rejected');
       return;
     }

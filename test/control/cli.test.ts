@@ -29,7 +29,8 @@ describe('xengt vgpu', () => {
     expect(created).toMatchObject({ code: 0, err: '' });
     expect(created.out).toBe('vGPU 1 "desk" created: V5_8, 64+384 MiB, 4 fences, vfio-user /run/desk.sock\n');
     expect(rig.mediator.specs[0]).toMatchObject({ weight: 4, vm: 'win', monitor: false });
-    await at('vgpu create old --replay /j/old.xj --loop');
+    await at('vgpu create old --replay /j/old.xj --loop --scan-processes all');
+    expect(rig.mediator.specs[1]).toMatchObject({ scanProcesses: 'all' });
 
     expect(lines((await at('vgpu list')).out)).toEqual([
       'ID  NAME  VM   TYPE  WEIGHT  STATE     MODE    GUEST',
@@ -42,6 +43,10 @@ describe('xengt vgpu', () => {
     expect(out).toMatch(/^0x04400 +- +1 +2$/m);
 
     expect((await at('vgpu monitor desk connect')).out).toBe('vGPU 1 "desk": monitor connected\n');
+    expect(out).toMatch(/^scan +judged where the hardware does not check them$/m);
+    expect(out).toMatch(/^dropped +-$/m);
+    const all = await at('vgpu scan-processes desk all');
+    expect(all.out).toBe('vGPU 1 "desk": batches of processes: judged on all engines\n');
     expect((await at('vgpu remove desk')).out).toBe('vGPU "desk" removed\n');
     expect((await at('vgpu remove 2')).code).toBe(0);
     expect((await at('vgpu list')).out).toMatch(/^No vGPUs/);
@@ -164,6 +169,7 @@ describe('errors end with the exit code of their class, a sentence and a remedy'
     ['no guest', 'vgpu create a --type V5_8', 2, /--socket PATH.*--replay FILE/],
     ['two guests', 'vgpu create a --socket /a --replay /b', 2, /Give one of/],
     ['a monitor state that is none', 'vgpu monitor a on', 2, /allowed: connect, disconnect/],
+    ['engines that are none', 'vgpu scan-processes a some', 2, /allowed: needed, all/],
     ['a command that is none', 'vgpus', 2, /unknown command 'vgpus'/],
     ['an option that is none', 'vgpu list --all', 2, /unknown option '--all'/],
     ['an argument too few', 'vgpu show', 2, /missing required argument 'vgpu'/],

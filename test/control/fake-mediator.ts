@@ -1,6 +1,14 @@
 /** A mediator with no GPU behind it: it keeps the list of vGPUs, answers with set numbers and remembers what it was asked. */
 import { XengtError } from '../../src/base/index.js';
-import type { MediatorApi, MediatorStats, Screen, VgpuInfo, VgpuSpec, VgpuStats } from '../../src/mediator/api.js';
+import type {
+  MediatorApi,
+  MediatorStats,
+  ScanProcesses,
+  Screen,
+  VgpuInfo,
+  VgpuSpec,
+  VgpuStats,
+} from '../../src/mediator/api.js';
 
 export class FakeMediator implements MediatorApi {
   readonly calls: string[] = [];
@@ -51,9 +59,11 @@ export class FakeMediator implements MediatorApi {
       fences: spec.fences ?? 4,
       weight: spec.weight ?? 2,
       monitor: spec.monitor ?? true,
+      scanProcesses: spec.scanProcesses ?? 'needed',
       transport: spec.transport,
       state: spec.transport.kind === 'replay' ? 'attached' : 'waiting',
       reason: null,
+      lastDropped: null,
       mode: spec.transport.kind === 'replay' ? { width: 4, height: 2, refreshHz: 60 } : null,
     };
     this.#infos.push(info);
@@ -96,6 +106,16 @@ export class FakeMediator implements MediatorApi {
         traps: { mmio: { read: 10, write: 20 }, ggtt: { read: 0, write: 3 } },
         unknownRegisters: 2,
         refusals: { 'ggtt-foreign': 3 },
+        scan: {
+          commands: 1000,
+          dwords: 4000,
+          reused: 90,
+          judged: 10,
+          changed: 4,
+          evicted: 1,
+          verdicts: 5,
+          verdictBytes: 20480,
+        },
         shadowPages: 42,
         interrupts: 9,
         frames: 60,
@@ -150,6 +170,13 @@ export class FakeMediator implements MediatorApi {
     this.#called('setMonitor');
     const info = this.#info(id);
     this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, monitor: connected } : vgpu));
+  }
+
+  async setScanProcesses(id: number, asked: ScanProcesses): Promise<void> {
+    this.#called('setScanProcesses');
+    const info = this.#info(id);
+    if (info.name === 'recorded') throw new XengtError('XENGT_E_BUSY', 'The journal of "recorded" is being written');
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, scanProcesses: asked } : vgpu));
   }
 
   async nativeStatus(): Promise<string | null> {

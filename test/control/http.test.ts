@@ -61,6 +61,13 @@ describe('an operator over the UNIX socket', () => {
     expect(answer.json()).toMatchObject({ name: 'one', monitor: false });
   });
 
+  test('has batches of processes judged on all engines, and no more', async () => {
+    expect((await create({ ...GUEST, scanProcesses: 'all' })).json()).toMatchObject({ scanProcesses: 'all' });
+    const path = '/v1/vgpus/one/scan-processes';
+    const answer = await ask(rig.socket, path, { method: 'PUT', body: { scanProcesses: 'needed' } });
+    expect(answer.json()).toMatchObject({ name: 'one', scanProcesses: 'needed' });
+  });
+
   test('reads types, unknown registers, isolation and statistics', async () => {
     await create(GUEST);
     expect((await ask(rig.socket, '/v1/types')).json()).toMatchObject({ types: [{ name: 'V5_4' }, { name: 'V5_8' }] });
@@ -172,6 +179,20 @@ describe('a request that cannot be served is refused precisely', () => {
       'XENGT_E_CONFIG',
       /^connected: 1 .* true, false/,
     ],
+    [
+      'scanned processes that are none',
+      post({ ...GUEST, name: 'new', scanProcesses: 'none' }),
+      400,
+      'XENGT_E_CONFIG',
+      /^scanProcesses: "none" .* needed, all/,
+    ],
+    [
+      'scanned processes body',
+      ['/v1/vgpus/held/scan-processes', { method: 'PUT', body: {} }],
+      400,
+      'XENGT_E_CONFIG',
+      /^scanProcesses: missing; allowed: needed, all/,
+    ],
     ['no such path', ['/v2/vgpus?x=1'], 404, 'XENGT_E_USAGE', /GET \/v2\/vgpus does not exist/],
     ['no such method', ['/v1/types', { method: 'POST', body: {} }], 404, 'XENGT_E_USAGE', /POST \/v1\/types/],
   ];
@@ -208,6 +229,7 @@ describe('over TCP everything can be read and nothing changed', () => {
     ['POST', '/v1/vgpus'],
     ['DELETE', '/v1/vgpus/old'],
     ['PUT', '/v1/vgpus/old/monitor'],
+    ['PUT', '/v1/vgpus/old/scan-processes'],
     ['PATCH', '/v1/vgpus/old'],
     ['POST', '/metrics'],
   ])('%s %s is not served', async (method, path) => {

@@ -63,6 +63,10 @@ test('each family has its type and help', async () => {
     xengt_vgpu_traps_total: 'counter',
     xengt_workloads_total: 'counter',
     xengt_vgpu_refusals_total: 'counter',
+    xengt_vgpu_scan_verdicts_total: 'counter',
+    xengt_vgpu_scan_verdict_bytes: 'gauge',
+    xengt_vgpu_scan_commands_total: 'counter',
+    xengt_vgpu_scan_dwords_total: 'counter',
     xengt_vgpu_state: 'gauge',
     xengt_build_info: 'gauge',
     xengt_vgpu_unknown_registers: 'gauge',
@@ -102,6 +106,13 @@ test('values are exactly what the mediator counted, labelled by vGPU name, VM an
   expect(samples(families, 'xengt_vgpu_refusals_total')).toMatchObject({
     'xengt_vgpu_refusals_total{vgpu="a",rule="ggtt-foreign"}': 3,
   });
+  expect(samples(families, 'xengt_vgpu_scan_verdicts_total')).toMatchObject({
+    'xengt_vgpu_scan_verdicts_total{vgpu="a",result="reused"}': 90,
+    'xengt_vgpu_scan_verdicts_total{vgpu="a",result="judged"}': 10,
+  });
+  expect(samples(families, 'xengt_vgpu_scan_verdict_bytes')['xengt_vgpu_scan_verdict_bytes{vgpu="a"}']).toBe(20480);
+  expect(samples(families, 'xengt_vgpu_scan_commands_total')['xengt_vgpu_scan_commands_total{vgpu="b"}']).toBe(1000);
+  expect(samples(families, 'xengt_vgpu_scan_dwords_total')['xengt_vgpu_scan_dwords_total{vgpu="b"}']).toBe(4000);
   expect(samples(families, 'xengt_vgpu_unknown_registers')['xengt_vgpu_unknown_registers{vgpu="a"}']).toBe(2);
   expect(samples(families, 'xengt_isolation_violations_total')).toEqual({ xengt_isolation_violations_total: 2 });
   expect(samples(families, 'xengt_unanswered_traps_total')).toEqual({ xengt_unanswered_traps_total: 1 });

@@ -23,6 +23,7 @@ interface CreateOptions {
   readonly fences?: string;
   readonly weight?: string;
   readonly monitor: boolean;
+  readonly scanProcesses?: string;
   readonly socket?: string;
   readonly replay?: string;
   readonly loop?: boolean;
@@ -49,6 +50,7 @@ export function vgpuCommand(asking: Asking): Command {
     .option('--weight <n>', 'share of GPU time relative to the others')
     .option('--vm <label>', 'name of the virtual machine, for accounting (default: the name)')
     .option('--no-monitor', 'no virtual monitor is plugged in')
+    .option('--scan-processes <engines>', "judge batches of the guest's processes: needed (the default) or all")
     .option('--record <file>', 'write a journal of everything that the guest does')
     .action(async (name: string, options: CreateOptions) => {
       const created = await asking.client().json<VgpuInfo>('POST', '/v1/vgpus', bodyOf(name, options));
@@ -95,6 +97,23 @@ export function vgpuCommand(asking: Asking): Command {
         .client()
         .json<VgpuInfo>('PUT', `${at(vgpu)}/monitor`, { connected: state === 'connect' });
       streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": monitor ${state}ed\n`);
+    });
+
+  command
+    .command('scan-processes')
+    .description("judge batches of the guest's processes where the hardware does not check them, or on all engines")
+    .argument('<vgpu>')
+    .argument('<engines>', 'needed or all')
+    .action(async (vgpu: string, engines: string) => {
+      if (engines !== 'needed' && engines !== 'all') {
+        throw new XengtError('XENGT_E_USAGE', `engines: "${engines}" is not allowed; allowed: needed, all`);
+      }
+      const info = await asking
+        .client()
+        .json<VgpuInfo>('PUT', `${at(vgpu)}/scan-processes`, { scanProcesses: engines });
+      streams.out(
+        asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": batches of processes: ${scanned(info)}\n`,
+      );
     });
 
   command
@@ -145,6 +164,7 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     fences: numeral(options.fences),
     weight: numeral(options.weight),
     monitor: options.monitor,
+    scanProcesses: options.scanProcesses,
     transport: options.socket === undefined ? 'replay' : 'vfio-user',
     socket: absolute(options.socket),
     file: absolute(options.replay),
@@ -167,6 +187,8 @@ function save(file: string, bytes: Buffer): void {
 const guestOf = ({ transport }: VgpuInfo) => (transport.kind === 'replay' ? transport.file : transport.socket);
 const modeOf = ({ mode }: VgpuInfo) =>
   mode === null ? '-' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`;
+const scanned = ({ scanProcesses }: VgpuInfo) =>
+  scanProcesses === 'all' ? 'judged on all engines' : 'judged where the hardware does not check them';
 const summary = (info: VgpuInfo) =>
   `${info.type}, ${info.lowMiB}+${info.highMiB} MiB, ${info.fences} fences, ${info.transport.kind} ${guestOf(info)}`;
 
@@ -200,6 +222,8 @@ function details(info: VgpuInfo): string {
     ['monitor', info.monitor ? 'connected' : 'disconnected'],
     ['guest', `${info.transport.kind} ${guestOf(info)}`],
     ['state', info.reason === null ? info.state : `${info.state}: ${info.reason}`],
+    ['dropped', info.lastDropped ?? '-'],
+    ['scan', scanned(info)],
     ['mode', modeOf(info)],
   ];
   return lines.map(([key, value]) => `${key.padEnd(8)} ${value}\n`).join('');

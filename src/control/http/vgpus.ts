@@ -4,11 +4,12 @@ import { XengtError } from '../../base/index.js';
 import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
 import { check, flag, record } from '../checked.js';
 import type { Pictures } from '../pictures.js';
-import { vgpuSpec } from '../vgpu-spec.js';
+import { SCAN_PROCESSES, vgpuSpec } from '../vgpu-spec.js';
 
 type ById = { Params: { id: string } };
 
 const monitorBody = record({ connected: flag() });
+const scanBody = record({ scanProcesses: SCAN_PROCESSES });
 
 /** By id or by name; a name is never digits alone, so the two cannot be confused. */
 async function find(mediator: MediatorApi, key: string): Promise<VgpuInfo> {
@@ -56,6 +57,13 @@ export function changeVgpus(app: FastifyInstance, mediator: MediatorApi): void {
     const { connected } = check(monitorBody, body);
     const { id, name } = await find(mediator, params.id);
     await mediator.setMonitor(id, connected);
+    return find(mediator, name);
+  });
+
+  app.put<ById>('/v1/vgpus/:id/scan-processes', async ({ params, body }) => {
+    const { scanProcesses } = check(scanBody, body);
+    const { id, name } = await find(mediator, params.id);
+    await mediator.setScanProcesses(id, scanProcesses);
     return find(mediator, name);
   });
 }

@@ -19,6 +19,11 @@ export interface JournalHeader {
   /** The mediator's clock when the guest attached, ns: timestamps that the guest read depend on it. */
   readonly startNs: number;
   readonly monitor: boolean;
+  /**
+   * Which engines' per-process batches the mediator judged, and so read when they were submitted. Left out: none; the journal
+   * holds them only from when they ran.
+   */
+  readonly scanProcesses?: 'needed' | 'all';
   readonly note: string;
 }
 
