@@ -18,6 +18,22 @@ void RegisterSocket(Napi::Env env, Napi::Object exports);
 void RegisterMemory(Napi::Env env, Napi::Object exports);
 void RegisterEventfd(Napi::Env env, Napi::Object exports);
 void RegisterWaiter(Napi::Env env, Napi::Object exports);
+void RegisterXen(Napi::Env env, Napi::Object exports);
+void RegisterXenMemory(Napi::Env env, Napi::Object exports);
+
+// Work that needs no JavaScript, done within epollWait: called on the waiting thread when descriptor `id` of `ep` is ready.
+// true: there is more to do, and JavaScript is told that the descriptor is ready. A null hook takes it away again.
+using ReadyHook = bool (*)(void* context);
+void SetReadyHook(int ep, int id, ReadyHook hook, void* context);
+
+// Bytes [offset, offset + bytes) of an arena (memory.cc) argument, both page-aligned; null where that is no part of one, or
+// of one that was let go.
+uint8_t* ArenaRange(const Napi::CallbackInfo& info, size_t index, double offset, double bytes);
+// Puts zero pages over a part of an arena. @returns 0 or -errno
+int ClearArena(uint8_t* at, size_t bytes);
+// Zero pages where a part of an arena has become a hole. Should somebody else have mapped something there meanwhile, the
+// arena's addresses are never given back.
+int MendArena(uint8_t* at, size_t bytes);
 
 inline Napi::Value Result(const Napi::CallbackInfo& info, double value) {
   return Napi::Number::New(info.Env(), value);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kPage = 4096;
 constexpr size_t kMaxMappings = 8192;
+constexpr double kMaxArena = 4294967296.0;
 // Single pages replaced per mapping before the whole mapping is: each one splits a kernel mapping, of which a process has
 // only 65,530, and all guests share that number.
 constexpr uint32_t kMaxPatches = 16;
@@ -30,6 +32,8 @@ struct Mapping {
   std::atomic<size_t> length{0};
   std::atomic<uint32_t> faults{0};
   std::atomic<bool> retired{false};
+  // Addresses of ours that somebody else uses now: never unmapped.
+  std::atomic<bool> shared_out{false};
 };
 
 // Read by the signal handler without a lock, written under `table_lock`.
@@ -100,6 +104,7 @@ Mapping* TakeSlot(uintptr_t start, size_t length) {
     if (m.start.load() != 0) continue;
     m.faults.store(0);
     m.retired.store(false);
+    m.shared_out.store(false);
     m.length.store(length);
     m.start.store(start, std::memory_order_release);
     live_mappings.fetch_add(1);
@@ -112,8 +117,27 @@ Mapping* TakeSlot(uintptr_t start, size_t length) {
 void Release(Mapping* m) {
   const std::lock_guard<std::mutex> hold(table_lock);
   const uintptr_t start = m->start.exchange(0);
-  ::munmap(reinterpret_cast<void*>(start), m->length.load());
+  if (!m->shared_out.load()) ::munmap(reinterpret_cast<void*>(start), m->length.load());
   if (!m->retired.load()) live_mappings.fetch_sub(1);
+}
+
+// The mapping as an ArrayBuffer, which from here on decides how long its addresses are taken.
+Napi::Value Wrap(const Napi::CallbackInfo& info, void* memory, size_t bytes) {
+  // Advice only: a guest's memory has no place in a core dump of the mediator.
+  (void)::madvise(memory, bytes, MADV_DONTDUMP);
+  Mapping* const slot = TakeSlot(reinterpret_cast<uintptr_t>(memory), bytes);
+  if (slot == nullptr) {
+    ::munmap(memory, bytes);
+    return Result(info, -ENOSPC);
+  }
+  napi_value buffer;
+  const napi_status status = napi_create_external_arraybuffer(
+      info.Env(), memory, bytes, [](napi_env, void*, void* hint) { Release(static_cast<Mapping*>(hint)); }, slot, &buffer);
+  if (status != napi_ok) {
+    Release(slot);
+    return Result(info, -ENOMEM);
+  }
+  return Napi::Value(info.Env(), buffer);
 }
 
 // map(fd, offset, length) -> ArrayBuffer over the file's pages, readable and writable; or -errno
@@ -136,29 +160,28 @@ Napi::Value MapCall(const Napi::CallbackInfo& info) {
   void* const memory =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, static_cast<off_t>(from));
   if (memory == MAP_FAILED) return ResultOf(info, -1);
-  // Advice only: a guest's memory has no place in a core dump of the mediator.
-  (void)::madvise(memory, bytes, MADV_DONTDUMP);
-  Mapping* const slot = TakeSlot(reinterpret_cast<uintptr_t>(memory), bytes);
-  if (slot == nullptr) {
-    ::munmap(memory, bytes);
-    return Result(info, -ENOSPC);
-  }
-  napi_value buffer;
-  const napi_status status = napi_create_external_arraybuffer(
-      info.Env(), memory, bytes, [](napi_env, void*, void* hint) { Release(static_cast<Mapping*>(hint)); }, slot, &buffer);
-  if (status != napi_ok) {
-    Release(slot);
-    return Result(info, -ENOMEM);
-  }
-  return Napi::Value(info.Env(), buffer);
+  return Wrap(info, memory, bytes);
 }
 
-Mapping* MappingOf(const Napi::CallbackInfo& info) {
+// arena(length) -> ArrayBuffer of zero pages, at whose place others' memory is mapped piece by piece; or -errno
+Napi::Value ArenaCall(const Napi::CallbackInfo& info) {
+  const double length = NumberArg(info, 0);
+  if (!(length >= kPage && length <= kMaxArena)) return Result(info, -EINVAL);
+  const size_t bytes = static_cast<size_t>(length);
+  if (bytes % kPage != 0) return Result(info, -EINVAL);
+  if (!InstallBusHandler()) return Result(info, -ENOSYS);
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return ResultOf(info, -1);
+  return Wrap(info, memory, bytes);
+}
+
+Mapping* MappingOf(const Napi::CallbackInfo& info, size_t index = 0) {
   void* data = nullptr;
   size_t length = 0;
   bool is_buffer = false;
-  if (napi_is_arraybuffer(info.Env(), info[0], &is_buffer) != napi_ok || !is_buffer) return nullptr;
-  if (napi_get_arraybuffer_info(info.Env(), info[0], &data, &length) != napi_ok || data == nullptr) return nullptr;
+  if (napi_is_arraybuffer(info.Env(), info[index], &is_buffer) != napi_ok || !is_buffer) return nullptr;
+  if (napi_get_arraybuffer_info(info.Env(), info[index], &data, &length) != napi_ok || data == nullptr) return nullptr;
   Mapping* const m = MappingAt(reinterpret_cast<uintptr_t>(data));
   return m != nullptr && m->start.load() == reinterpret_cast<uintptr_t>(data) ? m : nullptr;
 }
@@ -168,7 +191,7 @@ Napi::Value UnmapCall(const Napi::CallbackInfo& info) {
   Mapping* const m = MappingOf(info);
   if (m == nullptr) return Result(info, -EINVAL);
   if (m->retired.load()) return Result(info, 0);
-  if (!ZeroPagesOver(m->start.load(), m->length.load())) return ResultOf(info, -1);
+  if (!m->shared_out.load() && !ZeroPagesOver(m->start.load(), m->length.load())) return ResultOf(info, -1);
   m->retired.store(true);
   live_mappings.fetch_sub(1);
   return Result(info, 0);
@@ -203,8 +226,40 @@ Napi::Value StatFileCall(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+uint8_t* ArenaRange(const Napi::CallbackInfo& info, size_t index, double offset, double bytes) {
+  Mapping* const m = MappingOf(info, index);
+  if (m == nullptr || m->retired.load() || !(offset >= 0 && bytes >= kPage)) return nullptr;
+  if (!(offset + bytes <= static_cast<double>(m->length.load()))) return nullptr;
+  const size_t from = static_cast<size_t>(offset);
+  if (from % kPage != 0 || static_cast<size_t>(bytes) % kPage != 0) return nullptr;
+  return reinterpret_cast<uint8_t*>(m->start.load() + from);
+}
+
+int ClearArena(uint8_t* at, size_t bytes) {
+  return ZeroPagesOver(reinterpret_cast<uintptr_t>(at), bytes) ? 0 : -errno;
+}
+
+int MendArena(uint8_t* at, size_t bytes) {
+  unsigned char resident[512];
+  for (size_t done = 0; done < bytes; done += sizeof(resident) * kPage) {
+    const size_t part = std::min(bytes - done, sizeof(resident) * kPage);
+    // Only a hole is answered with ENOMEM.
+    if (::mincore(at + done, part, resident) == 0 || errno != ENOMEM) continue;
+    void* const mended = ::mmap(at + done, part, PROT_READ | PROT_WRITE,
+                                MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mended == at + done) continue;
+    const int why = mended == MAP_FAILED ? errno : EEXIST;
+    if (mended != MAP_FAILED) ::munmap(mended, part);
+    Mapping* const m = MappingAt(reinterpret_cast<uintptr_t>(at));
+    if (m != nullptr) m->shared_out.store(true);
+    return -why;
+  }
+  return 0;
+}
+
 void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MapCall>(env, exports, "map");
+  Export<ArenaCall>(env, exports, "arena");
   Export<UnmapCall>(env, exports, "unmap");
   Export<MappingsCall>(env, exports, "mappings");
   Export<BusFaultsCall>(env, exports, "busFaults");

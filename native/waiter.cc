@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
@@ -22,6 +23,33 @@ constexpr int kMaxReady = 256;
 constexpr double kNsPerSecond = 1e9;
 // Longer timeouts than this (194 days) are "for ever".
 constexpr double kForever = 16777216.0 * kNsPerSecond;
+
+struct Hook {
+  int ep;
+  int id;
+  ReadyHook call;
+  void* context;
+};
+
+// Of this thread: a wait and what it calls belong to one. A few, one for each guest that has one.
+thread_local std::vector<Hook> hooks;
+
+const Hook* HookOf(int ep, uint64_t id) {
+  for (const Hook& hook : hooks) {
+    if (hook.ep == ep && static_cast<uint64_t>(hook.id) == id) return &hook;
+  }
+  return nullptr;
+}
+
+// Lets hooks do what they can. @returns number of events that remain, moved to the front
+int ServeHooks(int ep, epoll_event* events, int got) {
+  int left = 0;
+  for (int i = 0; i < got; i++) {
+    const Hook* const hook = HookOf(ep, events[i].data.u64);
+    if (hook == nullptr || hook->call(hook->context)) events[left++] = events[i];
+  }
+  return left;
+}
 
 // epollCreate() -> descriptor
 Napi::Value EpollCreateCall(const Napi::CallbackInfo& info) { return ResultOf(info, ::epoll_create1(EPOLL_CLOEXEC)); }
@@ -67,28 +95,40 @@ int WaitNs(int ep, epoll_event* events, int room, double ns) {
   return ready <= 0 ? ready : ::epoll_wait(ep, events, room, 0);
 }
 
+// One wait of at most `timeout`: spins for `spin` of it, then sleeps.
+int WaitOnce(int ep, epoll_event* events, int room, double timeout, double spin) {
+  if (!(timeout > 0)) return ::epoll_wait(ep, events, room, 0);
+  if (spin > 0) {
+    const double until = NowNs() + spin;
+    do {
+      const int got = ::epoll_wait(ep, events, room, 0);
+      if (got != 0) return got;
+    } while (NowNs() < until);
+  }
+  return WaitNs(ep, events, room, timeout);
+}
+
 // epollWait(ep, timeoutNs, ready: Int32Array, spinNs) -> number of ids stored in `ready`
 //
-// A signal ends the wait early with 0 ready: the caller looks at its clock and waits again.
+// A signal ends the wait early with 0 ready: the caller looks at its clock and waits again. What hooks have done alone
+// does not: the wait goes on for the rest of its time.
 Napi::Value EpollWaitCall(const Napi::CallbackInfo& info) {
   const int ep = IntArg(info, 0);
-  const double timeout = NumberArg(info, 1);
+  double timeout = NumberArg(info, 1);
   const View ready = ViewArg(info, 2);
   const int room = static_cast<int>(std::min<size_t>(ready.bytes / sizeof(int32_t), kMaxReady));
   if (room < 1) return Result(info, -EINVAL);
+  const double spin = NumberArg(info, 3);
   epoll_event events[kMaxReady];
-  int got = 0;
-  if (!(timeout > 0)) {
-    got = ::epoll_wait(ep, events, room, 0);
-  } else {
-    const double spin = std::min(NumberArg(info, 3), timeout);
-    if (spin > 0) {
-      const double until = NowNs() + spin;
-      do {
-        got = ::epoll_wait(ep, events, room, 0);
-      } while (got == 0 && NowNs() < until);
-    }
-    if (got == 0) got = WaitNs(ep, events, room, timeout);
+  const double end = hooks.empty() ? 0 : NowNs() + timeout;
+  int got;
+  for (;;) {
+    got = WaitOnce(ep, events, room, timeout, std::min(spin, timeout));
+    if (got <= 0 || hooks.empty()) break;
+    got = ServeHooks(ep, events, got);
+    if (got > 0) break;
+    timeout = end - NowNs();
+    if (!(timeout > 0)) break;
   }
   if (got < 0 && errno == EINTR) got = 0;
   if (got < 0) return ResultOf(info, -1);
@@ -98,6 +138,12 @@ Napi::Value EpollWaitCall(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+void SetReadyHook(int ep, int id, ReadyHook hook, void* context) {
+  hooks.erase(std::remove_if(hooks.begin(), hooks.end(), [=](const Hook& h) { return h.ep == ep && h.id == id; }),
+              hooks.end());
+  if (hook != nullptr) hooks.push_back({ep, id, hook, context});
+}
 
 void RegisterWaiter(Napi::Env env, Napi::Object exports) {
   Export<EpollCreateCall>(env, exports, "epollCreate");

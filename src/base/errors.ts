@@ -27,6 +27,11 @@ const CATALOGUE = {
   XENGT_E_PVINFO: { status: 422, exit: 65, remedy: 'The guest broke the paravirtual contract.' },
   // transport and files
   XENGT_E_PROTOCOL: { status: 400, exit: 65, remedy: 'The VMM sent a message that breaks the vfio-user protocol.' },
+  XENGT_E_XEN: {
+    status: 502,
+    exit: 69,
+    remedy: 'Xen refused; the message says which step and why. See docs/xen-setup.md.',
+  },
   XENGT_E_JOURNAL: { status: 400, exit: 65, remedy: 'The file is not a journal of this version, or it is damaged.' },
   XENGT_E_STREAM: {
     status: 400,

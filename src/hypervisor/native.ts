@@ -8,12 +8,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { reasonOf, XengtError } from '../base/index.js';
+import type { XenNative } from './xen/native.js';
 
 /**
  * One operation each, no policy. Results are numbers: zero or more is the result, below zero is -errno. Descriptors are
  * plain numbers that the caller owns until `close`; they belong to the process, so threads may hand them to each other.
  */
-export interface Native {
+export interface Native extends XenNative {
   /** Binds and listens on a UNIX stream socket with exactly this file mode. */
   listen(path: string, mode: number): number;
   accept(fd: number): number;
@@ -29,6 +30,8 @@ export interface Native {
 
   /** Shared, writable view of a file's pages; the range must lie within the file. */
   map(fd: number, offset: number, length: number): ArrayBuffer | number;
+  /** Zero pages at whose place others' memory can be mapped piece by piece; let go of by `unmap` too. */
+  arena(length: number): ArrayBuffer | number;
   /** Lets go of the file; views that still exist read zero from now on. */
   unmap(buffer: ArrayBuffer): number;
   /** Mappings of files in force, in all threads. */
