@@ -32,6 +32,8 @@ export interface GuestMemory extends Frames {
   mfnOf(gfn: number): number;
   /** Frames of RAM that are mapped now. */
   readonly mappedFrames: number;
+  /** Changes when frames that were found before may be others now: what was made of them must be made anew. */
+  readonly generation: number;
 }
 
 /** Reads the dword at byte address `address` (4-byte aligned), or `missing` where there is no memory. */

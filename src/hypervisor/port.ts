@@ -36,12 +36,6 @@ export interface TrapSink {
   readonly plainRegisters?: PlainRegisters;
 }
 
-/** Memory whose map changes while the guest runs. */
-export interface MappedMemory extends GuestMemory {
-  /** Changes when frames that were found before may be others now. */
-  readonly generation: number;
-}
-
 /** One attached VM, as the mediator sees it. */
 export interface GuestPort {
   readonly memory: GuestMemory;

@@ -2,7 +2,7 @@
  * The mediator's thread: one loop that sleeps over the descriptors of all guests, lets each have its turn, keeps the core's
  * clock, and answers the control plane between events. Without the native addon it still runs replayed guests.
  */
-import { MonotonicClock, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
+import { type GuestMemory, MonotonicClock, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
 import { platformByName } from '../hw/index.js';
 import {
   type GuestPort,
@@ -45,6 +45,8 @@ interface Seat {
   replay: ReplayGuest | null;
   recorder: Recorder | null;
   journalLost: boolean;
+  /** Memory, and its generation, that what stands in shadows was made of. */
+  memory: GuestMemory | null;
   generation: number;
 }
 
@@ -165,7 +167,8 @@ export class MediatorService implements MediatorCalls {
     for (const seat of this.#seats.values()) {
       const { vgpu } = seat.member;
       const { memory } = vgpu;
-      if (!(memory instanceof VfioGuestMemory) || memory.generation === seat.generation) continue;
+      if (memory === seat.memory && memory.generation === seat.generation) continue;
+      seat.memory = memory;
       seat.generation = memory.generation;
       try {
         vgpu.memoryChanged();
@@ -217,7 +220,8 @@ export class MediatorService implements MediatorCalls {
         replay: null,
         recorder: null,
         journalLost: false,
-        generation: -1,
+        memory: null,
+        generation: 0,
       };
       this.#seats.set(member.id, seat);
     } catch (error) {
@@ -250,7 +254,8 @@ export class MediatorService implements MediatorCalls {
       replay,
       recorder: null,
       journalLost: false,
-      generation: -1,
+      memory: null,
+      generation: 0,
     });
     return this.#info(member.id);
   }

@@ -21,6 +21,8 @@ export interface Policy<C> {
   readonly rows: readonly RegisterRow[];
   /** Row number of each dword. */
   readonly rowOf: Uint16Array;
+  /** 1 at each dword whose read is the bank's value and nothing else; without a row it is not, for such reads are counted. */
+  readonly plainReads: Uint8Array;
   /** Value of each dword after reset. */
   readonly resetBank: Uint32Array;
   readonly flags: Uint16Array;
@@ -116,6 +118,7 @@ export function compilePolicy<C>(
   }
   const count = own.length + 1;
   const rowOf = new Uint16Array(MMIO_DWORDS);
+  const plainReads = new Uint8Array(MMIO_DWORDS);
   const resetBank = new Uint32Array(MMIO_DWORDS);
   const flags = new Uint16Array(count);
   const writeMask = new Uint32Array(count).fill(ALL);
@@ -150,6 +153,7 @@ export function compilePolicy<C>(
     mirrorFrom[id] = row.mirror?.[0] ?? 0;
     mirrorTo[id] = row.mirror?.[1] ?? 0;
     readHandler[id] = reads.number(row, row.read);
+    if (readHandler[id] === 0) plainReads.fill(1, first, end);
     writeHandler[id] = writes.number(row, row.write);
     const plain = writeMask[id] === ALL && (flags[id]! & (R.RO | R.MODE_MASK)) === 0;
     writeAction[id] = writeHandler[id] !== 0 ? WRITE_HANDLER : plain ? WRITE_PLAIN : WRITE_COLUMNS;
@@ -159,6 +163,7 @@ export function compilePolicy<C>(
     platform,
     rows: [own[0]!, ...own],
     rowOf,
+    plainReads,
     resetBank,
     flags,
     writeMask,

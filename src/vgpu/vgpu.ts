@@ -6,7 +6,7 @@ import { type Clock, type GuestMemory, NEVER, PAGE_SIZE, reasonOf, XengtError } 
 import type { Gpu } from '../gpu/index.js';
 import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
 import { ENGINES, type EngineId, FENCE_BASE, type Grant, type Platform } from '../hw/index.js';
-import type { GuestPort, Space, TrapSink } from '../hypervisor/index.js';
+import type { GuestPort, PlainRegisters, Space, TrapSink } from '../hypervisor/index.js';
 import { type Policy, RegisterFile } from '../mmio/index.js';
 import type { Arbiter, ArbiterEvents, ScanProcesses, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
@@ -17,6 +17,7 @@ import { VirtualInterrupts } from './interrupts.js';
 import { OpRegion } from './opregion.js';
 import { PciConfig } from './pci-config.js';
 import { Pvinfo } from './pvinfo.js';
+import { trackingOf } from './write-tracking.js';
 
 export interface VgpuOptions {
   readonly grant: Grant;
@@ -65,6 +66,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Reads at 2 × kind, writes at 2 × kind + 1. */
   readonly traps = new Float64Array(2 * TRAP_KINDS.length);
   readonly refusals = new Map<string, number>();
+  /** For adapters that answer plain reads by themselves; those count as traps all the same. */
+  readonly plainRegisters: PlainRegisters;
   /** Why the last workload that was given up did not end, though the vGPU goes on: a hang, or what a process asked for. */
   lastDropped: string | null = null;
 
@@ -87,6 +90,13 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.#scanProcesses = options.scanProcesses ?? 'needed';
     this.regs = new RegisterFile<Vgpu>(options.policy, this);
     this.bank = this.regs.bank;
+    this.plainRegisters = {
+      bank: this.bank,
+      plain: options.policy.plainReads,
+      answered: (reads) => {
+        this.traps[2 * MMIO]! += reads;
+      },
+    };
     this.ggtt = new GgttSlice(
       {
         ranges: [
@@ -104,6 +114,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       {
         onAsls: (gpa) => void this.#opregion.place(this.memory, gpa),
         onSwsci: () => this.#opregion.serveSwsci(this.memory),
+        onBarMoved: (bar, address) => this.#guest?.barMoved?.(bar, address),
+        onMemoryDecode: (enabled) => this.#guest?.memoryDecode?.(enabled),
       },
     );
     this.pvinfo = new Pvinfo(this);
@@ -164,7 +176,12 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       allocate: (pages: number) => gpu.allocate(pages, this.id),
       free: (pages: ReturnType<Gpu['allocate']>) => gpu.free(pages),
     };
-    const ppgtt = new ShadowPpgtt({ guest: guest.memory, pool, maxShadowPages: MAX_SHADOW_PAGES });
+    const ppgtt = new ShadowPpgtt({
+      guest: guest.memory,
+      pool,
+      maxShadowPages: MAX_SHADOW_PAGES,
+      strategy: trackingOf(guest),
+    });
     try {
       gpu.attachMemory(this.id, guest.memory);
     } catch (error) {
@@ -487,6 +504,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
 const NO_MEMORY: GuestMemory = {
   words: new Uint32Array(0),
   mappedFrames: 0,
+  generation: 0,
   locate: () => -1,
   mfnOf: () => -1,
 };

@@ -7,6 +7,7 @@ import type { PagePool, TablePages } from '../../src/gtt/index.js';
 export class FakeGuest implements GuestMemory {
   words: Uint32Array;
   locates = 0;
+  readonly generation = 0;
   constructor(readonly mfns: number[]) {
     this.words = new Uint32Array(mfns.length * 1024);
   }

@@ -6,6 +6,8 @@ const CHUNK_PAGES = 256;
 export class SparseMemory implements GuestMemory {
   words: Uint32Array = new Uint32Array(0);
   mappedFrames = 0;
+  /** Frames are added, never changed. */
+  readonly generation = 0;
   readonly #chunks: Uint32Array[] = [];
   #used = 0;
   /** Page slot + 1 by guest frame; 0 for RAM not in use yet, -1 for no RAM. */

@@ -9,9 +9,8 @@
  * everything is looked at again; that pages come it does not say, so a page that was missing is asked for again, a bounded
  * number of times between two looks.
  */
-import { GUEST_FRAMES, PAGE_DWORDS, PAGE_SIZE } from '../../base/index.js';
+import { GUEST_FRAMES, type GuestMemory, PAGE_DWORDS, PAGE_SIZE } from '../../base/index.js';
 import type { Native } from '../native.js';
-import type { MappedMemory } from '../port.js';
 import { xenCheck } from './errors.js';
 
 /** Pages in a window, as a power of two. */
@@ -34,7 +33,7 @@ export interface XenMemoryOptions {
   readonly windows?: number;
 }
 
-export class XenGuestMemory implements MappedMemory {
+export class XenGuestMemory implements GuestMemory {
   readonly words: Uint32Array;
   /** The same memory as bytes. */
   readonly bytes: Uint8Array;
