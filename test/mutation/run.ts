@@ -17,6 +17,9 @@ import {
 } from './job.js';
 import type { Site } from './sites.js';
 
+/** Every mutation leaves its copy of the modules behind: after so many a process has taken about 1 GiB, and is replaced. */
+const PER_PROCESS = 128;
+
 export interface Options {
   readonly root: string;
   /** Files to mutate and the tests that must notice, relative to the root. */
@@ -75,13 +78,13 @@ export async function runMutations(options: Options): Promise<MutationRun> {
   const tryAll = async (share: readonly Mutant[], name: string): Promise<void> => {
     let done = 0;
     while (done < share.length) {
-      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done), quick };
+      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done, done + PER_PROCESS), quick };
       const hanging = await runProcess(join(folder, name), job, options, (report) => {
         if (report.type !== 'fate') return;
         done++;
         note(report.mutant, report.fate);
       });
-      if (hanging === undefined) return;
+      if (hanging === undefined) continue;
       done++;
       note(hanging, 'endless');
     }
