@@ -2,11 +2,13 @@
  * A guest without a VM, attached to a vGPU of a whole mediator without threads: traps go in as an adapter would pass them
  * on, memory and page tables are built by hand.
  */
+
 import { ENGINES, type EngineId, MASTER_ENABLE, MASTER_IRQ, platformByName, RING } from '../src/hw/index.js';
 import { type GuestPort, SPACE } from '../src/hypervisor/index.js';
+import type { SparseMemory } from '../src/hypervisor/sim/index.js';
 import { MediatorCore } from '../src/mediator/index.js';
 import type { Vgpu } from '../src/vgpu/index.js';
-import { ScriptedGuest } from '../test/support/scripted-guest.js';
+import { guestRam, ScriptedGuest } from '../test/support/scripted-guest.js';
 
 const MIB = 2 ** 20;
 export const GGTT_OFFSET = 0x800000;
@@ -32,7 +34,7 @@ export function plainRegisters(policy: Vgpu['regs']['policy'], count: number): n
 export class BenchGuest implements GuestPort {
   readonly core: MediatorCore;
   readonly vgpu: Vgpu;
-  readonly scripted: ScriptedGuest;
+  readonly scripted: ScriptedGuest<SparseMemory>;
   readonly canTrackWrites = false;
   interrupts = 0;
 
@@ -41,7 +43,7 @@ export class BenchGuest implements GuestPort {
     const { vgpu } = core.create({ name: `bench${core.members.size}`, type: 'V5_4', monitor: true });
     this.vgpu = vgpu;
     this.scripted = new ScriptedGuest(
-      core.gpu.frameBase(vgpu.id),
+      guestRam(core.gpu.frameBase(vgpu.id)),
       (page, lo, hi) => this.vgpu.write(SPACE.BAR0, GGTT_OFFSET + 8 * page, 8, lo, hi),
       vgpu.grant.highStart / 4096,
     );

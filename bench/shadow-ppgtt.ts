@@ -1,7 +1,7 @@
 /** Shadow PPGTT: what a submission pays for the page tables that its context can reach, and for those that changed. */
 import { type PagePool, ShadowPpgtt } from '../src/gtt/index.js';
 import type { SparseMemory } from '../src/hypervisor/index.js';
-import { ScriptedGuest } from '../test/support/scripted-guest.js';
+import { guestRam, ScriptedGuest } from '../test/support/scripted-guest.js';
 import { compare, type Effort, type Table } from './measure.js';
 
 const FRAME_BASE = 0x100000;
@@ -18,7 +18,7 @@ function makePool(): PagePool {
 }
 
 export function shadowPpgtt(effort: Effort): Table {
-  const guest = new ScriptedGuest(FRAME_BASE, () => {}, 0);
+  const guest = new ScriptedGuest(guestRam(FRAME_BASE), () => {}, 0);
   const memory: SparseMemory = guest.memory;
   for (let i = 0; i < (MAPPED_MIB * MIB) / 4096; i++) guest.mapPpgtt(BASE + i * 4096, 0x200 + (i % 0x800));
   const ppgtt = new ShadowPpgtt({ guest: memory, pool: makePool(), maxShadowPages: 1024 });

@@ -77,7 +77,7 @@ describe('a driver that probes its vGPU', () => {
     expect([...driver.guest.page(DATA).subarray(4, 8)]).toEqual([0x11223344, 0xab00, 0x55667788, 0x99aabbcc]);
     expect(driver.read(page * 4096 + 0x12, 2, SPACE.BAR2)).toBe(0x1122);
     expect(driver.read(page * 4096 + 0x18, 8, SPACE.BAR2)).toBe(0x55667788);
-    expect(driver.vgpu.readHi).toBe(0x99aabbcc);
+    expect(driver.readHi).toBe(0x99aabbcc);
   });
 });
 
@@ -186,7 +186,7 @@ describe('interrupts as a driver sees them', () => {
   beforeEach(() => {
     machine = new Machine();
     driver = machine.boot();
-    driver.messages = 0;
+    driver.bus.messages = 0;
   });
 
   test('an event that IMR masks leaves no trace', () => {

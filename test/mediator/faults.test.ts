@@ -81,7 +81,7 @@ describe('an exception that nobody expected', () => {
     const neighbour = machine.boot();
     const driver = machine.boot();
     driver.submit(RCS, 0, [USER_INTERRUPT, 0]);
-    driver.injectMsi = () => {
+    driver.sim.injectMsi = () => {
       throw new TypeError('no messages');
     };
     machine.run();
@@ -110,10 +110,10 @@ describe('an exception that nobody expected', () => {
     machine.core.gpu.attachMemory = () => {
       throw new Error('no frames');
     };
-    for (let i = 0; i < 100; i++) expect(() => driver.vgpu.attach(driver)).toThrow('no frames');
+    for (let i = 0; i < 100; i++) expect(() => driver.bus.attach()).toThrow('no frames');
     machine.core.gpu.attachMemory = attachMemory;
     expect(driver.vgpu.state).toBe('waiting');
-    driver.vgpu.attach(driver);
+    driver.bus.attach();
     driver.bringUp();
     expectWorks(driver);
     expect(machine.core.gpu.poolPages).toBe(pages);

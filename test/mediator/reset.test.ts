@@ -257,7 +257,7 @@ describe('failsafe', () => {
     expect(driver.read(0x2006, 2)).toBe(0x6677);
     expect(driver.read(0x2007, 1)).toBe(0x66);
     expect(driver.read(0x2008, 8)).toBe(0x8899aabb);
-    expect(driver.vgpu.readHi).toBe(0xccddeeff);
+    expect(driver.readHi).toBe(0xccddeeff);
     driver.writeElsp(RCS, [lrca + DESCRIPTOR_FLAGS, 1]);
     driver.write(GDRST, 1);
     driver.notifyPpgtt(4, 0x5000);
@@ -291,7 +291,7 @@ describe('failsafe', () => {
     breakRules();
     driver.vgpu.detach();
     expect(driver.vgpu.state).toBe('waiting');
-    driver.vgpu.attach(driver);
+    driver.bus.attach();
     driver.bringUp();
     expect(works(driver, 3)).toBe(true);
   });

@@ -221,7 +221,7 @@ describe('batches of processes on all engines, where the operator wants them jud
   test('stay judged when the guest of the vGPU comes back', () => {
     driver.vgpu.scanProcesses = 'all';
     driver.vgpu.detach();
-    driver.vgpu.attach(driver);
+    driver.bus.attach();
     driver.bringUp();
     bad();
     submit(RCS);
@@ -286,7 +286,7 @@ describe('a batch that is started again', () => {
     const before = scans();
     driver.vgpu.detach();
     expect(scans()).toEqual({ ...before, verdicts: 0, verdictBytes: 0 });
-    driver.vgpu.attach(driver);
+    driver.bus.attach();
     driver.bringUp();
     privileged(0x11);
     expect(scans()).toMatchObject({ judged: 3, reused: 1, commands: before.commands + before.commands / 3 });

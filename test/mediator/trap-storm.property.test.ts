@@ -242,7 +242,7 @@ function perform(driver: ScriptedDriver, act: Step): void {
       return;
     case 'reattach':
       vgpu.detach();
-      vgpu.attach(driver);
+      driver.bus.attach();
   }
 }
 

@@ -3,8 +3,16 @@ import { VirtualClock } from '../../src/base/index.js';
 import { type DmaPages, ModelGpu } from '../../src/gpu/index.js';
 import { type PagePool, ShadowPpgtt } from '../../src/gtt/index.js';
 import { BCS, type EngineId, type Grant, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
+import type { SparseMemory } from '../../src/hypervisor/sim/index.js';
 import { Arbiter, type WorkloadResult } from '../../src/scheduler/index.js';
-import { BATCH_END, ScriptedGuest, startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';
+import {
+  BATCH_END,
+  guestRam,
+  ScriptedGuest,
+  startBatch,
+  storeDword,
+  USER_INTERRUPT,
+} from '../support/scripted-guest.js';
 
 const SKL = PLATFORMS.find((platform) => platform.name === 'SKL')!;
 const MIB = 1024 * 1024;
@@ -16,7 +24,7 @@ function pool(gpu: ModelGpu, owner: number): PagePool<DmaPages> {
 /** One vGPU of a machine: what its guest sees of the arbiter. */
 class Tenant {
   readonly grant: Grant;
-  readonly guest: ScriptedGuest;
+  readonly guest: ScriptedGuest<SparseMemory>;
   readonly done: { engine: EngineId; tag: number; result: WorkloadResult; reason: string | null }[] = [];
   readonly interrupts: { engine: EngineId; bits: number }[] = [];
   refusedEntries = 0;
@@ -37,7 +45,7 @@ class Tenant {
       fenceCount: 4,
     };
     this.guest = new ScriptedGuest(
-      gpu.frameBase(vgpu),
+      guestRam(gpu.frameBase(vgpu)),
       (page, lo, hi) => {
         if (!arbiter.writeGgtt(vgpu, page, lo, hi)) this.refusedEntries++;
       },

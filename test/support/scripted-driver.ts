@@ -16,9 +16,11 @@ import {
   platformByName,
   RING,
 } from '../../src/hw/index.js';
-import { type GuestPort, SPACE, type Space } from '../../src/hypervisor/index.js';
+import { SPACE, type Space } from '../../src/hypervisor/index.js';
+import type { SparseMemory } from '../../src/hypervisor/sim/index.js';
 import { type CoreOptions, MediatorCore, type NewVgpu } from '../../src/mediator/core.js';
 import type { Vgpu } from '../../src/vgpu/index.js';
+import { type Connect, type GuestBus, SimBus } from './guest-bus.js';
 import { ScriptedGuest } from './scripted-guest.js';
 
 const MIB = 1024 * 1024;
@@ -40,7 +42,10 @@ export class Machine {
   readonly core: MediatorCore;
   readonly drivers: ScriptedDriver[] = [];
 
-  constructor(options: Partial<CoreOptions> = {}) {
+  constructor(
+    options: Partial<CoreOptions> = {},
+    private readonly connect: Connect = (core, vgpu) => new SimBus(core, vgpu),
+  ) {
     this.core = new MediatorCore({ platform: platformByName('SKL')!, apertureBytes: 512 * MIB, ...options });
   }
 
@@ -48,8 +53,8 @@ export class Machine {
   attach(spec: Partial<NewVgpu> = {}): ScriptedDriver {
     const name = `guest-${this.drivers.length + 1}`;
     const { vgpu } = this.core.create({ name, type: 'V5_8', monitor: false, ...spec });
-    const driver = new ScriptedDriver(this, vgpu);
-    vgpu.attach(driver);
+    const driver = new ScriptedDriver(this, vgpu, this.connect(this.core, vgpu));
+    driver.bus.attach();
     this.drivers.push(driver);
     return driver;
   }
@@ -80,49 +85,48 @@ export class Machine {
   }
 }
 
-export class ScriptedDriver implements GuestPort {
-  readonly canTrackWrites = false;
+export class ScriptedDriver {
   readonly guest: ScriptedGuest;
-  /** Interrupts that came, by message and by line. */
-  messages = 0;
-  lines = 0;
-  failed: string | null = null;
   readonly #csbRead: number[] = [];
 
   constructor(
     readonly machine: Machine,
     readonly vgpu: Vgpu,
+    readonly bus: GuestBus,
   ) {
-    const frameBase = machine.core.gpu.frameBase(vgpu.id);
-    this.guest = new ScriptedGuest(frameBase, (page, lo, hi) => this.writeGgtt(page, lo, hi), 0);
+    this.guest = new ScriptedGuest(bus.ram, (page, lo, hi) => this.writeGgtt(page, lo, hi), 0);
   }
 
-  // ---- the port
-
-  get memory() {
-    return this.guest.memory;
+  /** The bus of a guest without adapter, for tests that have a hand in it. */
+  get sim(): SimBus {
+    if (this.bus instanceof SimBus) return this.bus;
+    throw new TypeError('this guest is behind an adapter');
   }
-  injectMsi(): void {
-    this.messages++;
+  get memory(): SparseMemory {
+    return this.sim.memory;
   }
-  setIntx(asserted: boolean): void {
-    if (asserted) this.lines++;
+  get messages(): number {
+    return this.bus.messages;
   }
-  fail(reason: string): void {
-    this.failed = reason;
+  get lines(): number {
+    return this.bus.lines;
   }
-  trackWrites(): boolean {
-    return false;
+  get failed(): string | null {
+    return this.bus.failed;
+  }
+  /** High half of the last 8-byte read. */
+  get readHi(): number {
+    return this.bus.readHi;
   }
 
   // ---- accesses
 
   read(offset: number, bytes = 4, space: Space = SPACE.BAR0): number {
-    return this.vgpu.read(space, offset, bytes) >>> 0;
+    return this.bus.read(space, offset, bytes) >>> 0;
   }
 
   write(offset: number, value: number, bytes = 4, space: Space = SPACE.BAR0, hi = 0): void {
-    this.vgpu.write(space, offset, bytes, value >>> 0, hi >>> 0);
+    this.bus.write(space, offset, bytes, value >>> 0, hi >>> 0);
   }
 
   /** Switches bits of a masked register on or off. */

@@ -2,25 +2,34 @@
  * A guest without a kernel: memory, page tables, contexts and rings built by hand, for driving the arbiter and the model as
  * a driver would. Layout of guest memory by frame: 1.. page tables, 0x100.. context images and rings, 0x200.. data.
  */
+import type { Frames } from '../../src/base/index.js';
 import { CTX, CTX_PDPS } from '../../src/hw/index.js';
 import { SparseMemory } from '../../src/hypervisor/sim/index.js';
 
 const PRESENT_RW = 3;
 
-export class ScriptedGuest {
-  readonly memory: SparseMemory;
+/** Frames of RAM, from 0 on. */
+export const GUEST_RAM_FRAMES = 0x1000;
+
+/** RAM of a guest that lives in this process. */
+export function guestRam(frameBase: number): SparseMemory {
+  const memory = new SparseMemory(frameBase);
+  memory.map(0, GUEST_RAM_FRAMES);
+  return memory;
+}
+
+export class ScriptedGuest<M extends Frames = Frames> {
   #nextTable = 1;
   readonly pml4: number;
 
   constructor(
-    frameBase: number,
+    /** RAM, zeroes from frame 0 to GUEST_RAM_FRAMES. */
+    readonly memory: M,
     /** Writes one GGTT entry as the guest would. */
     readonly writeGgtt: (page: number, lo: number, hi: number) => void,
     /** First page of the guest's high graphics memory. */
     public ggttBase: number,
   ) {
-    this.memory = new SparseMemory(frameBase);
-    this.memory.map(0, 0x1000);
     this.pml4 = this.#table();
   }
 
