@@ -1,0 +1,83 @@
+/** Commands judged wherever a stream can stand, with one call for all: what differs is who trusts it how far. */
+import { createScanResult, type RootTranslator, type ScanResult, type Trust } from '../../../src/cmd-parser/index.js';
+import { CMD, type EngineId, type Platform, RCS } from '../../../src/hw/index.js';
+import {
+  BATCH,
+  framesOf,
+  HIGH_END,
+  HIGH_START,
+  HWSP,
+  LOW_END,
+  LOW_START,
+  platformNamed,
+  SKL,
+  scan,
+  scannerFor,
+} from '../harness.js';
+
+export const HSW = platformNamed('HSW');
+export const END = CMD.MI_BATCH_BUFFER_END;
+/** Where a process has its batch. */
+export const PROCESS = 0x1234_5000;
+
+/**
+ * ring: ring contents; privileged: a batch in the global GTT that the ring starts; wa: a workaround buffer; ppgtt: a
+ * process's batch judged in place; copied: the same as a copy; haswell: a process's batch on Gen7.
+ */
+export const PLACES = ['ring', 'privileged', 'wa', 'ppgtt', 'copied', 'haswell'] as const;
+export type Place = (typeof PLACES)[number];
+
+export const trustOf = (place: Place): Trust =>
+  place === 'privileged' ? 'ring' : place === 'copied' ? 'ppgtt' : place;
+export const platformOf = (place: Place): Platform => (place === 'haswell' ? HSW : SKL);
+
+export interface Circumstances {
+  platform?: Platform;
+  engine?: EngineId;
+  /** Address to dwords: the process's memory for its batches, otherwise the guest's behind its GGTT. */
+  memory?: Record<number, readonly number[]>;
+  onRegisterWrite?: (offset: number, value: number) => number;
+  root?: RootTranslator;
+  survey?: boolean;
+}
+
+export interface Judged extends ScanResult {
+  /** The commands as they would run. */
+  words: number[];
+}
+
+/** Judges commands; a batch gets its end behind them. */
+export function judge(place: Place, dwords: readonly number[], circumstances: Circumstances = {}): Judged {
+  const { survey, ...setup } = { platform: platformOf(place), engine: RCS, ...circumstances };
+  if (place === 'ring' || place === 'wa') {
+    const result = scan(dwords, { ...setup, trust: place });
+    return { ...result, words: [...result.words] };
+  }
+  if (place === 'privileged') {
+    const wide = setup.platform.gen >= 8;
+    const start = wide ? [CMD.MI_BATCH_BUFFER_START | 1, BATCH, 0] : [CMD.MI_BATCH_BUFFER_START, BATCH];
+    const result = scan(start, { ...setup, memory: { [BATCH]: [...dwords, END], ...setup.memory } });
+    return { ...result, words: [...(result.batches[0]?.words.slice(0, dwords.length) ?? [])] };
+  }
+  const memory = framesOf({ [PROCESS]: [...dwords, END], ...setup.memory });
+  const result = createScanResult();
+  scannerFor(setup.platform).scanBatch(
+    {
+      engine: setup.engine,
+      trust: place === 'copied' ? 'ppgtt' : place,
+      address: PROCESS,
+      memory,
+      ranges: { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END },
+      hwspPage: HWSP,
+      copy: place === 'copied',
+      survey: survey ?? false,
+    },
+    result,
+  );
+  const first = memory.locate(PROCESS / 4096);
+  const ran = place === 'ppgtt' ? memory.words.slice(first) : result.batches[0]!.words;
+  return { ...result, words: [...ran.slice(0, dwords.length)] };
+}
+
+/** Length field for so many dwords. */
+export const len = (dwords: number): number => dwords - 2;
