@@ -48,29 +48,30 @@ export interface Judged extends ScanResult {
 
 /** Judges commands; a batch gets its end behind them. */
 export function judge(place: Place, dwords: readonly number[], circumstances: Circumstances = {}): Judged {
-  const { survey, ...setup } = { platform: platformOf(place), engine: RCS, ...circumstances };
+  const { survey = false, platform = platformOf(place), engine = RCS as EngineId, ...rest } = circumstances;
+  const setup = { platform, engine, ...rest };
   if (place === 'ring' || place === 'wa') {
     const result = scan(dwords, { ...setup, trust: place });
     return { ...result, words: [...result.words] };
   }
   if (place === 'privileged') {
-    const wide = setup.platform.gen >= 8;
+    const wide = platform.gen >= 8;
     const start = wide ? [CMD.MI_BATCH_BUFFER_START | 1, BATCH, 0] : [CMD.MI_BATCH_BUFFER_START, BATCH];
     const result = scan(start, { ...setup, memory: { [BATCH]: [...dwords, END], ...setup.memory } });
     return { ...result, words: [...(result.batches[0]?.words.slice(0, dwords.length) ?? [])] };
   }
   const memory = framesOf({ [PROCESS]: [...dwords, END], ...setup.memory });
   const result = createScanResult();
-  scannerFor(setup.platform).scanBatch(
+  scannerFor(platform).scanBatch(
     {
-      engine: setup.engine,
+      engine,
       trust: place === 'copied' ? 'ppgtt' : place,
       address: PROCESS,
       memory,
       ranges: { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END },
       hwspPage: HWSP,
       copy: place === 'copied',
-      survey: survey ?? false,
+      survey,
     },
     result,
   );
