@@ -22,6 +22,8 @@ export interface GuestBus {
   attach(): void;
   /** The VM is gone. */
   detach(): void;
+  /** The VM is gone, and so is whatever it was attached by. */
+  close(): void;
 }
 
 export type Connect = (core: MediatorCore, vgpu: Vgpu) => GuestBus;
@@ -61,6 +63,10 @@ export class SimBus implements GuestBus, GuestPort {
 
   detach(): void {
     this.vgpu.detach();
+  }
+
+  close(): void {
+    this.detach();
   }
 
   injectMsi(): void {

@@ -80,6 +80,11 @@ export class Machine {
     core.clock.set(end);
   }
 
+  /** All VMs are gone. */
+  close(): void {
+    for (const { bus } of this.drivers) bus.close();
+  }
+
   get violations(): number {
     return this.core.gpu.oracle.violations;
   }

@@ -1,0 +1,3 @@
+import { behavesAsAGpu } from './behaviour.js';
+
+behavesAsAGpu();
