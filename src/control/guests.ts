@@ -5,6 +5,7 @@ import { reasonOf } from '../base/index.js';
 import type { MediatorApi, VgpuSpec } from '../mediator/api.js';
 import type { DaemonConfig } from './config.js';
 import type { Log } from './log.js';
+import { guestOf } from './transport.js';
 import { replaySpec } from './vgpu-spec.js';
 
 const DEMO_GUESTS = 2;
@@ -57,6 +58,5 @@ function replays(files: readonly string[], others: readonly VgpuSpec[]): VgpuSpe
 async function create(spec: VgpuSpec, mediator: MediatorApi, log: Log): Promise<void> {
   const { id, name, type } = await mediator.createVgpu(spec);
   const { transport } = spec;
-  const source = transport.kind === 'replay' ? `replays ${transport.file}` : `waits for a guest at ${transport.socket}`;
-  log.info(`vGPU ${id} "${name}": ${type}, ${source}`);
+  log.info(`vGPU ${id} "${name}": ${type}, ${transport.kind} ${guestOf(transport)}`);
 }

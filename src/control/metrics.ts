@@ -3,7 +3,7 @@
  * scrape. Counters are therefore set to the mediator's totals, which only grow while a vGPU exists.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { EngineStats, MediatorApi, MediatorStats, VgpuStats } from '../mediator/api.js';
+import type { EngineStats, MediatorApi, MediatorStats, VgpuStats, XenCounts } from '../mediator/api.js';
 
 type Labels = Readonly<Record<string, string>>;
 /** One sample: its labels and its value. */
@@ -34,6 +34,16 @@ const perVgpu = (name: string, kind: Row['kind'], help: string, value: (vgpu: Vg
   kind,
   labels: ['vgpu'],
   samples: (stats) => stats.vgpus.map((vgpu): Sample => [{ vgpu: vgpu.name }, value(vgpu)]),
+});
+
+const perXen = (name: string, kind: Row['kind'], help: string, value: (counts: XenCounts) => number): Row => ({
+  name,
+  help,
+  kind,
+  labels: ['vgpu'],
+  *samples(stats) {
+    for (const { name: vgpu, xen } of stats.vgpus) if (xen !== null) yield [{ vgpu }, value(xen)];
+  },
 });
 
 const single = (name: string, kind: Row['kind'], help: string, value: (stats: MediatorStats) => number): Row => ({
@@ -115,6 +125,54 @@ function rows(version: string): readonly Row[] {
       (v) => v.scan.commands,
     ),
     perVgpu('xengt_vgpu_scan_dwords_total', 'counter', 'Dwords that were scanned or reused.', (v) => v.scan.dwords),
+    {
+      name: 'xengt_vgpu_xen_requests_total',
+      help: 'Requests of a Xen guest by who answered them: the addon alone (plain register reads), or the mediator.',
+      kind: 'counter',
+      labels: ['vgpu', 'by'],
+      *samples(stats) {
+        for (const { name: vgpu, xen } of stats.vgpus) {
+          if (xen === null) continue;
+          yield [{ vgpu, by: 'addon' }, xen.plainReads];
+          yield [{ vgpu, by: 'mediator' }, xen.requests - xen.plainReads];
+        }
+      },
+    },
+    {
+      name: 'xengt_vgpu_xen_refusals_total',
+      help: 'Requests of a Xen guest that were answered, but not as the guest meant them, by rule.',
+      kind: 'counter',
+      labels: ['vgpu', 'rule'],
+      *samples(stats) {
+        for (const { name: vgpu, xen } of stats.vgpus) {
+          for (const [rule, count] of Object.entries(xen?.refusals ?? {})) yield [{ vgpu, rule }, count];
+        }
+      },
+    },
+    perXen(
+      'xengt_vgpu_xen_table_writes_total',
+      'counter',
+      'Writes of a Xen guest to its page tables that were trapped.',
+      (x) => x.trackedWrites,
+    ),
+    perXen(
+      'xengt_vgpu_xen_protected_frames',
+      'gauge',
+      'Page tables of a Xen guest whose writes are trapped.',
+      (x) => x.protectedFrames,
+    ),
+    perXen(
+      'xengt_vgpu_xen_given_up_frames',
+      'gauge',
+      'Page tables of a Xen guest that are compared at submission because they are written often.',
+      (x) => x.givenUpFrames,
+    ),
+    perXen(
+      'xengt_vgpu_xen_windows_mapped_total',
+      'counter',
+      'Windows of a Xen guest’s memory that were mapped.',
+      (x) => x.windowsMapped,
+    ),
     {
       name: 'xengt_vgpu_state',
       help: '1 for the state that the vGPU is in, 0 for the others.',

@@ -32,6 +32,8 @@ export type ScanProcesses = 'needed' | 'all';
 
 export type VgpuTransport =
   | { readonly kind: 'vfio-user'; readonly socket: string }
+  /** An HVM domain of the Xen host that this runs on; attached at once. */
+  | { readonly kind: 'xen'; readonly domid: number }
   | { readonly kind: 'replay'; readonly file: string; readonly loop: boolean };
 
 export interface VgpuInfo {
@@ -88,6 +90,21 @@ export interface ScanCounts {
   readonly verdictBytes: number;
 }
 
+/** What a Xen guest's adapter did. */
+export interface XenCounts {
+  /** Requests of the guest's vCPUs, and those that were answered without entering JavaScript: plain register reads. */
+  readonly requests: number;
+  readonly plainReads: number;
+  /** Trapped writes to page tables; their pages that are protected now, and those given up because written often. */
+  readonly trackedWrites: number;
+  readonly protectedFrames: number;
+  readonly givenUpFrames: number;
+  /** Windows of the guest's memory that were mapped. */
+  readonly windowsMapped: number;
+  /** Requests that were answered, but not as the guest meant them, by rule. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
 export interface VgpuStats {
   readonly id: number;
   readonly name: string;
@@ -104,6 +121,8 @@ export interface VgpuStats {
   /** Refused guest actions by rule. */
   readonly refusals: Readonly<Record<string, number>>;
   readonly scan: ScanCounts;
+  /** Null for guests of other hypervisors. */
+  readonly xen: XenCounts | null;
   readonly shadowPages: number;
   readonly interrupts: number;
   readonly frames: number;

@@ -27,7 +27,7 @@ import {
   vgpuHandlers,
   vgpuTypes,
 } from '../vgpu/index.js';
-import type { EngineStats, MediatorStats, TypeInfo, UnknownRegister, VgpuStats } from './api.js';
+import type { EngineStats, MediatorStats, TypeInfo, UnknownRegister, VgpuStats, XenCounts } from './api.js';
 import { commandAccess } from './command-access.js';
 
 export interface CoreOptions {
@@ -216,13 +216,13 @@ export class MediatorCore {
     }));
   }
 
-  stats(unansweredTraps: number): MediatorStats {
+  stats(unansweredTraps: number, xen: (vgpu: number) => XenCounts | null = () => null): MediatorStats {
     return {
       device: 'model',
       platform: this.platform.name,
       uptimeSeconds: (this.#realTime.now() - this.#started) / 1e9,
       engines: this.engines(),
-      vgpus: [...this.members.values()].map((member) => this.vgpuStats(member)),
+      vgpus: [...this.members.values()].map((member) => this.vgpuStats(member, xen(member.id))),
       isolationViolations: this.gpu.oracle.violations,
       unansweredTraps,
     };
@@ -236,7 +236,7 @@ export class MediatorCore {
     });
   }
 
-  vgpuStats(member: Member): VgpuStats {
+  vgpuStats(member: Member, xen: XenCounts | null = null): VgpuStats {
     const { vgpu } = member;
     const gpuSeconds: Record<string, number> = {};
     for (const engine of this.platform.engines) {
@@ -255,6 +255,7 @@ export class MediatorCore {
       unknownRegisters: vgpu.regs.unknown().length,
       refusals: vgpu.allRefusals(),
       scan: this.arbiter.scanStats(member.id),
+      xen,
       shadowPages: vgpu.shadowPages,
       interrupts: vgpu.irq.sent,
       frames: vgpu.display.frames,

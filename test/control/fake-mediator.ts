@@ -116,6 +116,18 @@ export class FakeMediator implements MediatorApi {
           verdicts: 5,
           verdictBytes: 20480,
         },
+        xen:
+          info.transport.kind === 'xen'
+            ? {
+                requests: 1000,
+                plainReads: 700,
+                trackedWrites: 12,
+                protectedFrames: 8,
+                givenUpFrames: 2,
+                windowsMapped: 30,
+                refusals: { 'xen.bar-edge': 3 },
+              }
+            : null,
         shadowPages: 42,
         interrupts: 9,
         frames: 60,

@@ -67,6 +67,12 @@ test('each family has its type and help', async () => {
     xengt_vgpu_scan_verdict_bytes: 'gauge',
     xengt_vgpu_scan_commands_total: 'counter',
     xengt_vgpu_scan_dwords_total: 'counter',
+    xengt_vgpu_xen_requests_total: 'counter',
+    xengt_vgpu_xen_refusals_total: 'counter',
+    xengt_vgpu_xen_table_writes_total: 'counter',
+    xengt_vgpu_xen_protected_frames: 'gauge',
+    xengt_vgpu_xen_given_up_frames: 'gauge',
+    xengt_vgpu_xen_windows_mapped_total: 'counter',
     xengt_vgpu_state: 'gauge',
     xengt_build_info: 'gauge',
     xengt_vgpu_unknown_registers: 'gauge',
@@ -119,6 +125,26 @@ test('values are exactly what the mediator counted, labelled by vGPU name, VM an
   expect(Object.keys(samples(families, 'xengt_build_info'))[0]).toMatch(
     /^xengt_build_info\{version="\d+\.\d+\.\d+",node="v\d+\.[\d.]+",platform="SKL"\}$/,
   );
+});
+
+test('guests of Xen have what their adapter did, and others have no such samples', async () => {
+  await rig.mediator.createVgpu({ name: 'x', transport: { kind: 'xen', domid: 5 } });
+  const families = await scrape();
+  expect(samples(families, 'xengt_vgpu_xen_requests_total')).toEqual({
+    'xengt_vgpu_xen_requests_total{vgpu="x",by="addon"}': 700,
+    'xengt_vgpu_xen_requests_total{vgpu="x",by="mediator"}': 300,
+  });
+  expect(samples(families, 'xengt_vgpu_xen_refusals_total')).toEqual({
+    'xengt_vgpu_xen_refusals_total{vgpu="x",rule="xen.bar-edge"}': 3,
+  });
+  for (const [name, value] of [
+    ['xengt_vgpu_xen_table_writes_total', 12],
+    ['xengt_vgpu_xen_protected_frames', 8],
+    ['xengt_vgpu_xen_given_up_frames', 2],
+    ['xengt_vgpu_xen_windows_mapped_total', 30],
+  ] as const) {
+    expect(samples(families, name)).toEqual({ [`${name}{vgpu="x"}`]: value });
+  }
 });
 
 test('a vGPU is in exactly one state', async () => {

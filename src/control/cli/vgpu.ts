@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { reasonOf, XengtError } from '../../base/index.js';
 import type { TypeInfo, UnknownRegister, VgpuInfo } from '../../mediator/api.js';
+import { guestOf } from '../transport.js';
 import type { Client } from './client.js';
 import type { Streams } from './streams.js';
 import { json, table } from './table.js';
@@ -184,13 +185,12 @@ function save(file: string, bytes: Buffer): void {
   }
 }
 
-const guestOf = ({ transport }: VgpuInfo) => (transport.kind === 'replay' ? transport.file : transport.socket);
 const modeOf = ({ mode }: VgpuInfo) =>
   mode === null ? '-' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`;
 const scanned = ({ scanProcesses }: VgpuInfo) =>
   scanProcesses === 'all' ? 'judged on all engines' : 'judged where the hardware does not check them';
 const summary = (info: VgpuInfo) =>
-  `${info.type}, ${info.lowMiB}+${info.highMiB} MiB, ${info.fences} fences, ${info.transport.kind} ${guestOf(info)}`;
+  `${info.type}, ${info.lowMiB}+${info.highMiB} MiB, ${info.fences} fences, ${info.transport.kind} ${guestOf(info.transport)}`;
 
 function listing(vgpus: readonly VgpuInfo[]): string {
   if (vgpus.length === 0) return 'No vGPUs. Create one with `xengt vgpu create`.\n';
@@ -203,7 +203,7 @@ function listing(vgpus: readonly VgpuInfo[]): string {
       { head: 'WEIGHT', cell: (vgpu) => vgpu.weight },
       { head: 'STATE', cell: (vgpu) => vgpu.state },
       { head: 'MODE', cell: modeOf },
-      { head: 'GUEST', cell: guestOf },
+      { head: 'GUEST', cell: (vgpu) => guestOf(vgpu.transport) },
     ],
     vgpus,
   );
@@ -220,7 +220,7 @@ function details(info: VgpuInfo): string {
     ['fences', String(info.fences)],
     ['weight', String(info.weight)],
     ['monitor', info.monitor ? 'connected' : 'disconnected'],
-    ['guest', `${info.transport.kind} ${guestOf(info)}`],
+    ['guest', `${info.transport.kind} ${guestOf(info.transport)}`],
     ['state', info.reason === null ? info.state : `${info.state}: ${info.reason}`],
     ['dropped', info.lastDropped ?? '-'],
     ['scan', scanned(info)],
