@@ -4,3 +4,4 @@ export * from './port.js';
 export * from './sim/index.js';
 export * from './vfio-user/index.js';
 export * from './waiter.js';
+export * from './xen/index.js';

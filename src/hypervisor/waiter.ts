@@ -46,6 +46,11 @@ export class Waiter {
     this.#ep = check(native.epollCreate(), 'cannot create an epoll descriptor');
   }
 
+  /** What the thread waits on. */
+  get descriptor(): number {
+    return this.#ep;
+  }
+
   /** Registers a descriptor, which stays the caller's. @returns its id */
   add(fd: number, want: Want, source: Source): number {
     let id = this.#sources.indexOf(null);

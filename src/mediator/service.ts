@@ -16,6 +16,7 @@ import {
   VfioUserServer,
   Waiter,
   WakeUp,
+  XenServer,
 } from '../hypervisor/index.js';
 import type { Vgpu } from '../vgpu/index.js';
 import type { MediatorApi, ScanProcesses, Screen, VgpuInfo, VgpuSpec } from './api.js';
@@ -40,7 +41,7 @@ const TICK_NS = NS_PER_S;
 interface Seat {
   readonly member: Member;
   readonly spec: VgpuSpec;
-  readonly server: VfioUserServer | null;
+  server: VfioUserServer | XenServer | null;
   /** Null also when the journal turned out to be damaged. */
   replay: ReplayGuest | null;
   recorder: Recorder | null;
@@ -193,7 +194,7 @@ export class MediatorService implements MediatorCalls {
     const failed = seat.recorder?.failed ?? null;
     if (failed === null || seat.journalLost) return;
     seat.journalLost = true;
-    process.stderr.write(`xengt: the journal of ${seat.member.name} ends here: ${failed}\n`);
+    say(`the journal of ${seat.member.name} ends here: ${failed}`);
   }
 
   // ---- calls
@@ -202,29 +203,41 @@ export class MediatorService implements MediatorCalls {
     const { transport } = spec;
     if (transport.kind === 'replay') return this.#createReplay(spec, transport.file);
     if (!this.#native || !this.#waiter) throw new XengtError('XENGT_E_NO_ADDON', nativeMissing());
+    if (transport.kind === 'xen' && spec.record !== undefined) {
+      throw new XengtError(
+        'XENGT_E_CONFIG',
+        'record: the guest of a Xen domain cannot be recorded; allowed: vfio-user',
+      );
+    }
     const member = this.#core.create({ ...spec, monitor: spec.monitor ?? true });
+    const seat: Seat = {
+      member,
+      spec,
+      server: null,
+      replay: null,
+      recorder: null,
+      journalLost: false,
+      memory: null,
+      generation: 0,
+    };
+    // What every adapter is told.
+    const common = {
+      apertureBytes: this.#core.gpu.apertureBytes,
+      frameBase: this.#core.gpu.frameBase(member.id),
+      native: this.#native,
+      waiter: this.#waiter,
+      makeGuest: (port: GuestPort) => this.#attach(seat, port),
+      onDetach: () => this.#detach(seat),
+      onFault: (error: unknown) => member.vgpu.fault(error),
+    };
+    this.#seats.set(member.id, seat);
     try {
-      const seat: Seat = {
-        member,
-        spec,
-        server: new VfioUserServer({
-          path: transport.socket,
-          apertureBytes: this.#core.gpu.apertureBytes,
-          frameBase: this.#core.gpu.frameBase(member.id),
-          native: this.#native,
-          waiter: this.#waiter,
-          makeGuest: (port) => this.#attach(seat, port),
-          onDetach: () => this.#detach(seat),
-          onFault: (error) => member.vgpu.fault(error),
-        }),
-        replay: null,
-        recorder: null,
-        journalLost: false,
-        memory: null,
-        generation: 0,
-      };
-      this.#seats.set(member.id, seat);
+      seat.server =
+        transport.kind === 'xen'
+          ? new XenServer({ ...common, domid: transport.domid, log: (line) => say(`${member.name}: ${line}`) })
+          : new VfioUserServer({ ...common, path: transport.socket });
     } catch (error) {
+      this.#seats.delete(member.id);
       this.#core.remove(member.id);
       throw error;
     }
@@ -344,7 +357,10 @@ export class MediatorService implements MediatorCalls {
   stats() {
     let unanswered = 0;
     for (const { server } of this.#seats.values()) unanswered += server?.counters.unanswered ?? 0;
-    return this.#core.stats(unanswered);
+    return this.#core.stats(unanswered, (id) => {
+      const server = this.#seats.get(id)?.server;
+      return server instanceof XenServer ? server.counts() : null;
+    });
   }
 
   unknownRegisters(id: number) {
@@ -388,6 +404,10 @@ export class MediatorService implements MediatorCalls {
   stop(): void {
     this.#stopped = true;
   }
+}
+
+function say(message: string): void {
+  process.stderr.write(`xengt: ${message}\n`);
 }
 
 /** Here nothing runs that was not asked for with one of these. */

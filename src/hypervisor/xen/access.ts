@@ -62,6 +62,7 @@ export class XenAccess {
       case REQUEST_TYPE.INVALIDATE:
         counters.invalidations++;
         this.#options.memory.invalidate();
+        this.#options.tracker.invalidate();
         return;
       case REQUEST_TYPE.TIME_OFFSET:
         return;

@@ -6,6 +6,7 @@
 import { PAGE_SIZE } from '../../base/index.js';
 import type { Native } from '../native.js';
 import type { XenCounters } from './counters.js';
+import { xenReason } from './errors.js';
 
 export const BAR0_BYTES = 0x1000000;
 
@@ -45,6 +46,7 @@ export class XenBars {
   #wanted0 = NOWHERE;
   #wanted2 = NOWHERE;
   #decoding = false;
+  #closing = false;
   /** Guest frame at which the slice is mapped, or -1. */
   #slice = NOWHERE;
 
@@ -59,7 +61,7 @@ export class XenBars {
   }
 
   decode(enabled: boolean): void {
-    this.#decoding = enabled;
+    this.#decoding = enabled && !this.#closing;
     this.#follow();
   }
 
@@ -97,21 +99,33 @@ export class XenBars {
     if (address === NOWHERE) return false;
     const { native, guest, counters, log } = this.#options;
     counters.rangeChanges++;
-    if (native.xenSetRange(guest, add, true, address, bytes) >= 0) return true;
+    const result = native.xenSetRange(guest, add, true, address, bytes);
+    if (result >= 0) return true;
     counters.rangeFailures++;
-    if (counters.rangeFailures === 1) {
-      log(`Xen refused to ${add ? 'trap' : 'release'} ${bytes} bytes at 0x${address.toString(16)} (said once)`);
+    // A domain that is gone has no ranges any more, which is no news.
+    if (counters.rangeFailures === 1 && !this.#closing) {
+      const where = `${bytes} bytes at 0x${address.toString(16)}`;
+      log(`cannot ${add ? 'trap' : 'release'} ${where} (said once): ${xenReason(result)}`);
     }
     return false;
   }
 
   #mapSlice(bar2: number): void {
-    const { native, domid, hostAperture, log } = this.#options;
+    const { native, domid, hostAperture, counters, log } = this.#options;
     if (hostAperture === undefined) return;
     const { mfn, firstPage, pages } = hostAperture;
     const gfn = bar2 / PAGE_SIZE + firstPage;
-    if (native.xenMapHost(domid, true, gfn, mfn + firstPage, pages) >= 0) this.#slice = gfn;
-    else log(`the aperture cannot be mapped at 0x${bar2.toString(16)}; it is trapped instead`);
+    const result = native.xenMapHost(domid, true, gfn, mfn + firstPage, pages);
+    if (result >= 0) {
+      this.#slice = gfn;
+      counters.apertureMaps++;
+      return;
+    }
+    // What was mapped before it failed must not stay.
+    native.xenMapHost(domid, false, gfn, mfn + firstPage, pages);
+    counters.apertureFailures++;
+    if (counters.apertureFailures > 1) return;
+    log(`the aperture is trapped, it cannot be mapped at 0x${bar2.toString(16)} (said once): ${xenReason(result)}`);
   }
 
   #unmapSlice(): void {
@@ -124,6 +138,7 @@ export class XenBars {
   }
 
   close(): void {
+    this.#closing = true;
     this.decode(false);
   }
 }

@@ -18,6 +18,9 @@ const REASONS: Readonly<Record<number, string>> = {
   [errno.ENOSPC]: 'the table is full (of ioreq servers a domain can have 8, of event channels dom0 has a limit)',
   [errno.ENOMEM]: 'Xen or dom0 is out of memory',
   [errno.EMFILE]: 'out of descriptors',
+  [errno.EOVERFLOW]: 'it has more than 128 vCPUs, and the page of requests has room for 128',
+  [errno.EBUSY]: 'another device model of the domain has it',
+  [errno.EEXIST]: 'it is taken already',
   [errno.ENOSYS]: "Xen's libraries are not loaded",
 };
 
@@ -32,4 +35,9 @@ export function xenCheck(result: number, domid: number, step: string): number {
   if (result >= 0) return result;
   const text = `domain ${domid}: ${step}: ${xenReason(result)}`;
   throw new XengtError(-result === errno.ESRCH ? 'XENGT_E_NOT_FOUND' : 'XENGT_E_XEN', text);
+}
+
+/** The domain is gone, or what was asked about it is. */
+export function isGone(result: number): boolean {
+  return result === -errno.ESRCH || result === -errno.ENOENT;
 }

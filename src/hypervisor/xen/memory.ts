@@ -9,6 +9,7 @@
  * everything is looked at again; that pages come it does not say, so a page that was missing is asked for again, a bounded
  * number of times between two looks.
  */
+import { constants } from 'node:os';
 import { GUEST_FRAMES, type GuestMemory, PAGE_DWORDS, PAGE_SIZE } from '../../base/index.js';
 import type { Native } from '../native.js';
 import { xenCheck } from './errors.js';
@@ -23,6 +24,8 @@ export const DEFAULT_WINDOWS = 128;
 /** Missing pages that are asked for again between two calls of look(). */
 const RETRIES = 256;
 const NO_WINDOW = -1;
+/** The addon's answer when something else has taken addresses of the arena meanwhile: nothing of ours may be put there. */
+const TAKEN = -constants.errno.EFAULT;
 
 export interface XenMemoryOptions {
   readonly native: Native;
@@ -41,6 +44,10 @@ export class XenGuestMemory implements GuestMemory {
   /** Windows mapped so far; calls of the hypervisor, less those for single pages. */
   windowsMapped = 0;
   pagesRetried = 0;
+  /** Calls that Xen refused as a whole: the domain is gone, or dom0 is short of something. */
+  mapFailures = 0;
+  /** Places for windows that are out of use for good. */
+  placesLost = 0;
   readonly #options: XenMemoryOptions;
   readonly #arena: ArrayBuffer;
   readonly #slots: number;
@@ -115,9 +122,10 @@ export class XenGuestMemory implements GuestMemory {
     return this.locate(gfn) < 0 ? -1 : this.#options.frameBase + gfn;
   }
 
-  /** Time has passed: pages that were missing may be asked for again. */
+  /** Time has passed: pages that were missing may be asked for again, and those that went are let go. */
   look(): void {
     this.#retries = RETRIES;
+    if (this.#stale && !this.#closed) this.#forget();
   }
 
   /** Pages went or moved: nothing that is mapped or known may be used any more. Done when memory is next asked for. */
@@ -140,20 +148,32 @@ export class XenGuestMemory implements GuestMemory {
     this.#windowAt[slot] = NO_WINDOW;
     this.#slotOf[window] = NO_WINDOW;
     this.#mapped.fill(0, slot * WINDOW_PAGES, (slot + 1) * WINDOW_PAGES);
-    const { native, domid } = this.#options;
-    xenCheck(native.xenUnmapFrames(this.#arena, slot * WINDOW_BYTES, WINDOW_PAGES), domid, 'letting go of its memory');
+    if (this.#lost[slot] === 0) this.#clear(slot);
+  }
+
+  /** Zero pages instead of what is mapped there. A place where that fails is out of use. */
+  #clear(slot: number): void {
+    const { native } = this.#options;
+    if (native.xenUnmapFrames(this.#arena, slot * WINDOW_BYTES, WINDOW_PAGES) < 0) this.#lose(slot);
+  }
+
+  #lose(slot: number): void {
+    this.#lost[slot] = 1;
+    this.placesLost++;
   }
 
   /** A free place, or that of the window used longest ago. */
   #place(): number {
-    let oldest = NO_WINDOW;
-    for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#lost[slot] !== 0) continue;
-      if (this.#windowAt[slot] === NO_WINDOW) return slot;
-      if (oldest === NO_WINDOW || this.#lastUse[slot]! < this.#lastUse[oldest]!) oldest = slot;
+    for (;;) {
+      let oldest = NO_WINDOW;
+      for (let slot = 0; slot < this.#slots; slot++) {
+        if (this.#lost[slot] !== 0) continue;
+        if (this.#windowAt[slot] === NO_WINDOW) return slot;
+        if (oldest === NO_WINDOW || this.#lastUse[slot]! < this.#lastUse[oldest]!) oldest = slot;
+      }
+      if (oldest === NO_WINDOW) return NO_WINDOW;
+      this.#drop(oldest);
     }
-    if (oldest !== NO_WINDOW) this.#drop(oldest);
-    return oldest;
   }
 
   #map(window: number): number {
@@ -167,23 +187,20 @@ export class XenGuestMemory implements GuestMemory {
     const found = native.xenMapFrames(guest, this.#arena, slot * WINDOW_BYTES, window * WINDOW_PAGES, fresh);
     if (found < 0) {
       // The domain is gone, or dom0 is short of something; nothing is mapped, and the guest's access finds nothing.
-      if (!this.#mended(slot)) this.#lost[slot] = 1;
+      if (found === TAKEN) this.#lose(slot);
+      this.mapFailures++;
       return NO_WINDOW;
     }
     this.windowsMapped++;
     this.#learn(window, fresh, found);
     if (found === 0) {
-      native.xenUnmapFrames(this.#arena, slot * WINDOW_BYTES, WINDOW_PAGES);
+      this.#clear(slot);
       return NO_WINDOW;
     }
     this.#mapped.set(fresh, slot * WINDOW_PAGES);
     this.#windowAt[slot] = window;
     this.#slotOf[window] = slot;
     return slot;
-  }
-
-  #mended(slot: number): boolean {
-    return this.#options.native.xenUnmapFrames(this.#arena, slot * WINDOW_BYTES, WINDOW_PAGES) >= 0;
   }
 
   #learn(window: number, fresh: Uint8Array, found: number): void {
@@ -204,9 +221,12 @@ export class XenGuestMemory implements GuestMemory {
     this.#retries--;
     this.pagesRetried++;
     const { native, guest } = this.#options;
-    if (native.xenMapFrames(guest, this.#arena, page * PAGE_SIZE, gfn, this.#one) <= 0) {
-      // A page that is not there leaves a hole, and an access to it would be a fault.
-      native.xenUnmapFrames(this.#arena, page * PAGE_SIZE, 1);
+    const found = native.xenMapFrames(guest, this.#arena, page * PAGE_SIZE, gfn, this.#one);
+    if (found <= 0) {
+      // A page that is not there is mapped as a hole, and an access to it would be a fault.
+      const lost = found === TAKEN || (found === 0 && native.xenUnmapFrames(this.#arena, page * PAGE_SIZE, 1) < 0);
+      if (lost) this.#lose(page >>> WINDOW_SHIFT);
+      if (found < 0) this.mapFailures++;
       return false;
     }
     this.#mapped[page] = 1;
