@@ -1,5 +1,11 @@
 /** Commands judged wherever a stream can stand, with one call for all: what differs is who trusts it how far. */
-import { createScanResult, type RootTranslator, type ScanResult, type Trust } from '../../../src/cmd-parser/index.js';
+import {
+  createScanResult,
+  type RootTranslator,
+  type ScanResult,
+  type Trust,
+  type VerdictCache,
+} from '../../../src/cmd-parser/index.js';
 import { CMD, type EngineId, type Platform, RCS } from '../../../src/hw/index.js';
 import {
   BATCH,
@@ -11,7 +17,6 @@ import {
   LOW_START,
   platformNamed,
   SKL,
-  scan,
   scannerFor,
 } from '../harness.js';
 
@@ -38,6 +43,8 @@ export interface Circumstances {
   memory?: Record<number, readonly number[]>;
   onRegisterWrite?: (offset: number, value: number) => number;
   root?: RootTranslator;
+  /** Of streams that the guest's ring starts. */
+  cache?: VerdictCache;
   survey?: boolean;
 }
 
@@ -46,18 +53,33 @@ export interface Judged extends ScanResult {
   words: number[];
 }
 
+const ranges = { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END };
+
+function ring(
+  words: Uint32Array,
+  trust: 'ring' | 'wa',
+  { platform, engine, memory, ...asked }: Circumstances & Required<Pick<Circumstances, 'platform' | 'engine'>>,
+): ScanResult {
+  const result = createScanResult();
+  const ggtt = framesOf(memory ?? {});
+  const input = { engine, trust, words, start: 0, end: words.length, ranges, ggtt, hwspPage: HWSP, ...asked };
+  scannerFor(platform).scan(input, result);
+  return result;
+}
+
 /** Judges commands; a batch gets its end behind them. */
 export function judge(place: Place, dwords: readonly number[], circumstances: Circumstances = {}): Judged {
   const { survey = false, platform = platformOf(place), engine = RCS as EngineId, ...rest } = circumstances;
   const setup = { platform, engine, ...rest };
   if (place === 'ring' || place === 'wa') {
-    const result = scan(dwords, { ...setup, trust: place });
-    return { ...result, words: [...result.words] };
+    const words = Uint32Array.from(dwords);
+    return { ...ring(words, place, setup), words: [...words] };
   }
   if (place === 'privileged') {
     const wide = platform.gen >= 8;
     const start = wide ? [CMD.MI_BATCH_BUFFER_START | 1, BATCH, 0] : [CMD.MI_BATCH_BUFFER_START, BATCH];
-    const result = scan(start, { ...setup, memory: { [BATCH]: [...dwords, END], ...setup.memory } });
+    const memory = { [BATCH]: [...dwords, END], ...setup.memory };
+    const result = ring(Uint32Array.from(start), 'ring', { ...setup, memory });
     return { ...result, words: [...(result.batches[0]?.words.slice(0, dwords.length) ?? [])] };
   }
   const memory = framesOf({ [PROCESS]: [...dwords, END], ...setup.memory });
@@ -68,7 +90,7 @@ export function judge(place: Place, dwords: readonly number[], circumstances: Ci
       trust: place === 'copied' ? 'ppgtt' : place,
       address: PROCESS,
       memory,
-      ranges: { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END },
+      ranges,
       hwspPage: HWSP,
       copy: place === 'copied',
       survey,
