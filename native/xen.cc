@@ -161,7 +161,7 @@ Napi::Value ServeCall(const Napi::CallbackInfo& info) {
   return With(info, [&](Seat& s) {
     s.ep = IntArg(info, 1);
     s.id = IntArg(info, 2);
-    SetReadyHook(s.ep, s.id, [](void* guest) { return static_cast<Guest*>(guest)->Pump(); }, &s.guest);
+    SetReadyHook(s.ep, s.id, [](void* guest) { return static_cast<Guest*>(guest)->Pump() != 0; }, &s.guest);
     return 0;
   });
 }
@@ -188,9 +188,9 @@ Napi::Value PlainCall(const Napi::CallbackInfo& info) {
   });
 }
 
-// xenPump(guest) -> 1 when requests wait for xenNext
+// xenPump(guest) -> 1 when requests wait for xenNext, 0 when none does
 Napi::Value PumpCall(const Napi::CallbackInfo& info) {
-  return With(info, [](Seat& s) { return s.guest.Pump() ? 1 : 0; });
+  return With(info, [](Seat& s) { return s.guest.Pump(); });
 }
 
 // xenNext(guest, into: Uint32Array[8]) -> vCPU whose request is in `into`, -1 when none waits

@@ -178,10 +178,16 @@ void Guest::Respond(Request* slot, int vcpu) {
   if (ports_[vcpu] >= 0) (void)api_->xenevtchn_notify(events_, static_cast<uint32_t>(ports_[vcpu]));
 }
 
-bool Guest::Pump() {
+int Guest::Pump() {
+  if (events_ == nullptr) return -EBADF;
+  int failed = 0;
   for (int taken = 0; taken < kMostEvents; taken++) {
+    errno = 0;
     const int port = api_->xenevtchn_pending(events_);
-    if (port < 0) break;
+    if (port < 0) {
+      if (errno != EAGAIN && errno != EINTR) failed = Failed();
+      break;
+    }
     // Unmasked first: what comes from here on is a new event.
     (void)api_->xenevtchn_unmask(events_, static_cast<uint32_t>(port));
     int vcpu = 0;
@@ -192,7 +198,8 @@ bool Guest::Pump() {
       Look(vcpu);
     }
   }
-  return waiting_.any();
+  // What came before is served first.
+  return waiting_.any() ? 1 : failed;
 }
 
 int Guest::Next(Request* into) {

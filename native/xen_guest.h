@@ -53,8 +53,9 @@ class Guest {
 
   void SetPlain(const PlainRegisters& plain) { plain_ = plain; }
 
-  // Takes what the event channels bring, answers plain reads. @returns true when requests are left for others
-  bool Pump();
+  // Takes what the event channels bring, answers plain reads.
+  // @returns 1 when requests are left for others, 0 when not, -errno when events cannot be taken any more
+  int Pump();
   // A request that Pump() left: its vCPU and its fields. @returns -1 when there is none
   int Next(Request* into);
   // Ends a request that Next() gave.

@@ -20,6 +20,18 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   8: 'invalidate',
 };
 
+/** Those that are shown to operators. */
+export interface XenCounts {
+  readonly requests: number;
+  readonly plainReads: number;
+  readonly trackedWrites: number;
+  readonly protectedFrames: number;
+  readonly givenUpFrames: number;
+  readonly windowsMapped: number;
+  /** Refusals by rule, those that happened. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
 export class XenCounters {
   /** Requests of the guest's vCPUs, those among them that the addon answered alone, and events without a request. */
   requests = 0;

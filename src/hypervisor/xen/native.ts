@@ -44,7 +44,7 @@ export interface XenNative {
   xenServe(guest: number, ep: number, id: number): number;
   /** Registers that are read without asking anybody; a negative base: none. */
   xenPlain(guest: number, base: number, bank: Uint32Array | null, plain: Uint8Array | null): number;
-  /** 1 when requests wait for xenNext. */
+  /** 1 when requests wait for xenNext; below zero: no event can be taken any more. */
   xenPump(guest: number): number;
   /** @returns the vCPU whose request is in `into`, -1 when none waits */
   xenNext(guest: number, into: Uint32Array): number;

@@ -10,7 +10,7 @@ import type { GuestPort, TrapSink } from '../port.js';
 import { type Source, WANT, type Waiter } from '../waiter.js';
 import { XenAccess } from './access.js';
 import type { HostAperture } from './bars.js';
-import { XenCounters } from './counters.js';
+import { XenCounters, type XenCounts } from './counters.js';
 import { isGone, xenCheck, xenReason } from './errors.js';
 import { loadXen, XenGuest } from './guest.js';
 import { REQUEST } from './native.js';
@@ -61,7 +61,7 @@ export class XenServer implements Source {
     this.guest = guest;
     try {
       this.#id = waiter.add(xenCheck(native.xenFd(guest.handle), domid, 'asking for its events'), WANT.READ, this);
-      xenCheck(native.xenServe(guest.handle, waiter.handle, this.#id), domid, 'waiting for its events');
+      xenCheck(native.xenServe(guest.handle, waiter.descriptor, this.#id), domid, 'waiting for its events');
       this.#sink = options.makeGuest(guest);
     } catch (error) {
       if (this.#id >= 0) waiter.remove(this.#id);
@@ -137,6 +137,21 @@ export class XenServer implements Source {
   #lost(result: number): void {
     this.#options.log(`domain ${this.domid}: its events cannot be read: ${xenReason(result)}`);
     this.close();
+  }
+
+  /** What is shown to operators, as of now. */
+  counts(): XenCounts {
+    if (!this.#closed) this.#count();
+    const { counters } = this;
+    return {
+      requests: counters.requests,
+      plainReads: counters.plainReads,
+      trackedWrites: counters.trackedWrites,
+      protectedFrames: counters.protectedFrames,
+      givenUpFrames: counters.givenUpFrames,
+      windowsMapped: counters.windowsMapped,
+      refusals: counters.refusalsByRule(),
+    };
   }
 
   /** To be called about once a second. */
