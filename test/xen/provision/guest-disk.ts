@@ -18,6 +18,7 @@ import { type Progress, showProgress } from '../../guest/provision/progress.js';
 import { provisionQemuRoot, rootBusybox } from '../../guest/provision/qemu-root.js';
 import { kernelCommandLine } from '../../guest/qemu.js';
 import { xenCacheFolder } from '../paths.js';
+import { provisionModeProgram } from './program.js';
 import { runTool } from './tools-root.js';
 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'modules'];
@@ -42,7 +43,8 @@ function guestParts(kernels: readonly string[], progress: Progress): Promise<Par
   return withCacheLock(cache, progress, async () => {
     dropPartials(cache);
     const qemuRoot = await provisionQemuRoot(cache, progress);
-    const programs = await provisionPrograms(qemuRoot, cache, progress);
+    const shared = await provisionPrograms(qemuRoot, cache, progress);
+    const programs = [...shared, await provisionModeProgram(qemuRoot, xenCacheFolder(), progress)];
     const found = new Map<string, Kernel>();
     for (const name of new Set(kernels)) found.set(name, await provisionKernel(qemuRoot, cache, name, progress));
     return { qemuRoot, programs, kernels: found };
@@ -57,8 +59,8 @@ function initScript(): Buffer {
 }
 
 /** The guest rig's kernel command line with Xen's console in the serial port's place. */
-export function xenGuestCommandLine(console: boolean): string {
-  return kernelCommandLine({ console, append: APPEND }).replace('console=ttyS0', 'console=hvc0');
+function commandLine(): string {
+  return kernelCommandLine({ append: APPEND }).replace('console=ttyS0', 'console=hvc0');
 }
 
 async function archive(parts: Parts, kernel: Kernel, init: Buffer): Promise<Buffer> {
@@ -79,9 +81,9 @@ async function archive(parts: Parts, kernel: Kernel, init: Buffer): Promise<Buff
 }
 
 /** No prompt, no delay, one entry. */
-function bootMenu(console: boolean): string {
-  const line = xenGuestCommandLine(console);
-  return `PROMPT 0\nTIMEOUT 0\nDEFAULT guest\nLABEL guest\n  KERNEL /vmlinuz\n  INITRD /initrd\n  APPEND ${line}\n`;
+function bootMenu(): string {
+  const entry = `LABEL guest\n  KERNEL /vmlinuz\n  INITRD /initrd\n  APPEND ${commandLine()}\n`;
+  return `PROMPT 0\nTIMEOUT 0\nDEFAULT guest\n${entry}`;
 }
 
 async function writeIso(tools: string, folder: string, iso: string): Promise<void> {
@@ -92,11 +94,10 @@ async function writeIso(tools: string, folder: string, iso: string): Promise<voi
   await runTool(tools, 'usr/bin/xorriso', ['-as', 'mkisofs', '-quiet', ...boot, ...hybrid, '-o', iso, folder]);
 }
 
-/** Disks by kernel name. `console`: the frame buffer console runs on the vGPU and sets a mode. */
+/** Disks by kernel name. */
 export async function provisionGuestDisks(
   tools: string,
   kernels: readonly string[],
-  console: boolean,
   progress: Progress = showProgress,
 ): Promise<Map<string, GuestDisk>> {
   const parts = await guestParts(kernels, progress);
@@ -105,7 +106,7 @@ export async function provisionGuestDisks(
   await withCacheLock(cache, progress, async () => {
     for (const [name, kernel] of parts.kernels) {
       const init = initScript();
-      const menu = bootMenu(console);
+      const menu = bootMenu();
       const key = createHash('sha256').update(readFileSync(kernel.vmlinuz)).update(init).update(menu);
       for (const { file } of parts.programs) key.update(file);
       const iso = join(cache, 'disks', `${kernel.release}-${key.digest('hex').slice(0, 16)}.iso`);

@@ -6,6 +6,8 @@ import { type Dom0, provisionDom0 } from './dom0.js';
 import { provisionDom0Initramfs } from './dom0-initramfs.js';
 import { provisionToolsRoot } from './tools-root.js';
 
+export { showProgress } from '../../guest/provision/progress.js';
+export { type GuestDisk, provisionGuestDisks } from './guest-disk.js';
 export { buildPayload } from './payload.js';
 export { qemu } from './tools-root.js';
 
