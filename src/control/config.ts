@@ -8,6 +8,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { reasonOf, XengtError } from '../base/index.js';
 import type { PlatformName } from '../hw/index.js';
+import { HOST_BAR } from '../hypervisor/index.js';
 import type { VgpuSpec } from '../mediator/api.js';
 import { brokenRule, check, choice, flag, list, numberOf, record, text } from './checked.js';
 import { isPath, isSocketPath, SOCKET_PATH_MAX, vgpuSpec } from './vgpu-spec.js';
@@ -27,6 +28,8 @@ export interface DaemonConfig {
   readonly allowRemote: boolean;
   readonly platform: PlatformName;
   readonly apertureMiB: number;
+  /** BAR of a device of the host that stands for the physical aperture of Xen guests. */
+  readonly apertureBar: string | undefined;
   readonly stateDir: string;
   /** Without vGPUs or journals of its own, the daemon replays the journals that it ships. */
   readonly demo: boolean;
@@ -48,6 +51,9 @@ const schema = record({
   allowRemote: flag().optional(),
   platform: choice(PLATFORM_NAMES, PLATFORM_NOTE).optional(),
   apertureMiB: numberOf(APERTURE_SIZES).optional(),
+  apertureBar: text('the slot and BAR of a PCI device such as 0000:00:05.0/2', (value) =>
+    HOST_BAR.test(value),
+  ).optional(),
   stateDir: text('an absolute path', isPath).optional(),
   demo: flag().optional(),
   replay: list(text('an absolute path', isPath), 'paths of journals').optional(),
@@ -64,6 +70,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   allowRemote: 'XENGT_ALLOW_REMOTE',
   platform: 'XENGT_PLATFORM',
   apertureMiB: 'XENGT_APERTURE_MIB',
+  apertureBar: 'XENGT_APERTURE_BAR',
   stateDir: 'XENGT_STATE_DIR',
   demo: 'XENGT_DEMO',
   replay: 'XENGT_REPLAY',
@@ -107,6 +114,7 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     allowRemote: merged.allowRemote ?? false,
     platform: merged.platform ?? 'SKL',
     apertureMiB: merged.apertureMiB ?? 1024,
+    apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
     demo: merged.demo ?? true,
     replay: merged.replay ?? [],

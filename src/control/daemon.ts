@@ -18,6 +18,7 @@ import { Pictures } from './pictures.js';
 export type StartMediator = (options: {
   readonly platform: string;
   readonly apertureMiB: number;
+  readonly apertureBar: string | undefined;
   readonly stateDir: string;
 }) => Promise<MediatorApi>;
 
@@ -42,8 +43,8 @@ export async function startDaemon(config: DaemonConfig, start: StartMediator, lo
 async function build(config: DaemonConfig, start: StartMediator, log: Log, undo: Undo[]): Promise<Daemon> {
   const ours = packageInfo();
   makeStateDir(config.stateDir);
-  const { platform, apertureMiB, stateDir } = config;
-  const mediator = await start({ platform, apertureMiB, stateDir });
+  const { platform, apertureMiB, apertureBar, stateDir } = config;
+  const mediator = await start({ platform, apertureMiB, apertureBar, stateDir });
   undo.push(() => mediator.stop());
 
   const parts = {

@@ -2,10 +2,12 @@
  * The mediator's thread: one loop that sleeps over the descriptors of all guests, lets each have its turn, keeps the core's
  * clock, and answers the control plane between events. Without the native addon it still runs replayed guests.
  */
-import { type GuestMemory, MonotonicClock, NS_PER_MS, NS_PER_S, XengtError } from '../base/index.js';
+import { type GuestMemory, MonotonicClock, NS_PER_MS, NS_PER_S, PAGE_SIZE, XengtError } from '../base/index.js';
 import { platformByName } from '../hw/index.js';
 import {
   type GuestPort,
+  type HostAperture,
+  hostBar,
   JournalReader,
   loadNative,
   type Native,
@@ -26,6 +28,8 @@ import { Recorder } from './recorder.js';
 export interface MediatorOptions {
   readonly platform: string;
   readonly apertureMiB: number;
+  /** BAR of a device of the host that stands for the physical aperture, as HOST_BAR has it: Xen guests reach it untrapped. */
+  readonly apertureBar?: string | undefined;
   /** Test switch: the GGTT audit is skipped, so that the isolation oracle has something to find. */
   readonly skipGgttAudit?: boolean;
 }
@@ -63,6 +67,8 @@ export class MediatorService implements MediatorCalls {
   readonly #waiter: Waiter | null;
   readonly #wake: WakeUp | null;
   readonly #seats = new Map<number, Seat>();
+  /** Machine frame of the physical aperture's first page, -1 where there is none. */
+  readonly #apertureMfn: number;
   #stopped = false;
   #called = false;
   #ticked = 0;
@@ -81,6 +87,7 @@ export class MediatorService implements MediatorCalls {
       realTime: this.#real,
       skipGgttAudit: options.skipGgttAudit ?? false,
     });
+    this.#apertureMfn = apertureAt(options);
     this.#waiter = this.#native ? new Waiter(this.#native) : null;
     if (this.#native && this.#waiter) {
       this.#wake = new WakeUp(this.#native, this.#waiter, () => {
@@ -234,7 +241,12 @@ export class MediatorService implements MediatorCalls {
     try {
       seat.server =
         transport.kind === 'xen'
-          ? new XenServer({ ...common, domid: transport.domid, log: (line) => say(`${member.name}: ${line}`) })
+          ? new XenServer({
+              ...common,
+              domid: transport.domid,
+              log: (line) => say(`${member.name}: ${line}`),
+              ...(this.#apertureMfn >= 0 && { hostAperture: this.#slice(member) }),
+            })
           : new VfioUserServer({ ...common, path: transport.socket });
     } catch (error) {
       this.#seats.delete(member.id);
@@ -242,6 +254,12 @@ export class MediatorService implements MediatorCalls {
       throw error;
     }
     return this.#info(member.id);
+  }
+
+  /** A vGPU's part of the physical aperture. */
+  #slice({ vgpu }: Member): HostAperture {
+    const { lowStart, lowBytes } = vgpu.grant;
+    return { mfn: this.#apertureMfn, firstPage: lowStart / PAGE_SIZE, pages: lowBytes / PAGE_SIZE };
   }
 
   #createReplay(spec: VgpuSpec, file: string): VgpuInfo {
@@ -404,6 +422,17 @@ export class MediatorService implements MediatorCalls {
   stop(): void {
     this.#stopped = true;
   }
+}
+
+/** @throws XengtError XENGT_E_CONFIG for a BAR that is not there or too small */
+function apertureAt({ apertureBar, apertureMiB }: MediatorOptions): number {
+  if (apertureBar === undefined) return -1;
+  const { mfn, bytes } = hostBar(apertureBar);
+  if (bytes >= apertureMiB * 2 ** 20) return mfn;
+  throw new XengtError(
+    'XENGT_E_CONFIG',
+    `apertureBar: ${apertureBar} has ${bytes / 2 ** 20} MiB; the aperture is to have ${apertureMiB} MiB`,
+  );
 }
 
 function say(message: string): void {

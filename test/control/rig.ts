@@ -53,6 +53,7 @@ export async function startRig(change: Partial<DaemonConfig> = {}, mediator = ne
     allowRemote: false,
     platform: 'SKL',
     apertureMiB: 1024,
+    apertureBar: undefined,
     stateDir: files.path('state'),
     demo: false,
     replay: [],

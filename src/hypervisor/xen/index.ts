@@ -8,5 +8,6 @@
 export type { HostAperture } from './bars.js';
 export { XEN_RULES, XenCounters, type XenRule } from './counters.js';
 export { XenGuest } from './guest.js';
+export { HOST_BAR, type HostBar, hostBar } from './host-bar.js';
 export type { XenNative } from './native.js';
 export { destroyLeftoverServer, XenServer, type XenServerOptions } from './server.js';
