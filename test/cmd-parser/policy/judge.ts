@@ -9,6 +9,7 @@ import {
 import { CMD, type EngineId, type Platform, RCS } from '../../../src/hw/index.js';
 import {
   BATCH,
+  BDW,
   framesOf,
   HIGH_END,
   HIGH_START,
@@ -104,3 +105,7 @@ export function judge(place: Place, dwords: readonly number[], circumstances: Ci
 
 /** Length field for so many dwords. */
 export const len = (dwords: number): number => dwords - 2;
+
+// tables are compiled when they are first needed: before the tests, so that no test takes long for another's sake
+for (const place of PLACES) judge(place, [CMD.MI_NOOP]);
+scannerFor(BDW);
