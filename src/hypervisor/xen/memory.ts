@@ -68,6 +68,7 @@ export class XenGuestMemory implements GuestMemory {
   #clock = 0;
   #retries = RETRIES;
   #stale = false;
+  #faults = 0;
   #closed = false;
   #mappedFrames = 0;
 
@@ -125,7 +126,12 @@ export class XenGuestMemory implements GuestMemory {
   /** Time has passed: pages that were missing may be asked for again, and those that went are let go. */
   look(): void {
     this.#retries = RETRIES;
-    if (this.#stale && !this.#closed) this.#forget();
+    if (this.#closed) return;
+    // Whoever read a page after it had gone met a hole, which the addon has covered with zeroes, perhaps more than that.
+    const faults = this.#options.native.faultsOf(this.#arena);
+    if (faults > this.#faults) this.invalidate();
+    this.#faults = faults;
+    if (this.#stale) this.#forget();
   }
 
   /** Pages went or moved: nothing that is mapped or known may be used any more. Done when memory is next asked for. */
