@@ -1,4 +1,191 @@
 /** Survivors that are right to survive: the changed text does the same. Each with its reason, which the manual shows. */
 import type { Equivalent } from './report.js';
 
-export const EQUIVALENTS: readonly Equivalent[] = [];
+export const EQUIVALENTS: readonly Equivalent[] = [
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'REG_KIND_SHIFT = 4',
+    change: '4 → 5',
+    why: 'the kinds stay apart from the other bits, and within a byte',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'REG_KIND_SHIFT = 4',
+    change: '4 → 3',
+    why: 'the kinds stay apart from the other bits',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'VALUE: 5',
+    change: '5 → 6',
+    why: 'any number that no other kind has will do',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'bytes: 128',
+    change: '128 → 129',
+    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'bytes: 8,',
+    change: '8 → 9',
+    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'bytes: 4,',
+    change: '4 → 5',
+    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'bytes: 32',
+    change: '32 → 33',
+    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'UHPTR'",
+    change: '0x134 → 0x135',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'CCID'",
+    change: '0x2180 → 0x2181',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: '3D_ADDRESS_2148'",
+    change: '0x2148 → 0x2149',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'GEN7_HWS_PGA_VCS'",
+    change: '0x4180 → 0x4181',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'GEN7_HWS_PGA_BCS'",
+    change: '0x4280 → 0x4281',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'GEN7_HWS_PGA_VECS'",
+    change: '0x4380 → 0x4381',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'offset: 0x4df4',
+    change: '0x4df4 → 0x4df5',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'DERRMR'",
+    change: '0x44050 → 0x44051',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'FORCEWAKE_MT'",
+    change: '0xa188 → 0xa189',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'offset: 0xa270',
+    change: '0xa270 → 0xa271',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'offset: 0xa278',
+    change: '0xa278 → 0xa279',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'CCID'",
+    change: "'shared' → 'mutated'",
+    why: 'it would close for other engines what is closed to them already',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: '3D_ADDRESS_2148'",
+    change: "'shared' → 'mutated'",
+    why: 'for other engines the whole block of the render engine is closed afterwards',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'DERRMR'",
+    change: "'shared' → 'mutated'",
+    why: 'discarded writes are rows for every engine, whatever their place says',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "name: 'FORCEWAKE_MT'",
+    change: "'shared' → 'mutated'",
+    why: 'discarded writes are rows for every engine, whatever their place says',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "at: 'shared',",
+    change: "'shared' → 'mutated'",
+    why: 'discarded writes are rows for every engine, whatever their place says',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'MOCS_END = 0xd000',
+    change: '0xd000 → 0xcfff',
+    why: 'the last dword begins before either',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'BLOCK_BYTES = 0x1000',
+    change: '0x1000 → 0x1001',
+    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'row.mustBeZero !== undefined',
+    change: 'row.mustBeZero !== undefined → true',
+    why: 'a row without such bits would note that it has none',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'dword < WINDOW_DWORDS',
+    change: 'dword < WINDOW_DWORDS → dword <= WINDOW_DWORDS',
+    why: 'a write behind the end of a typed array is dropped',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: 'cmdAccess[at / 4] !== 0',
+    change: 'cmdAccess[at / 4] !== 0 → true',
+    why: 'what is closed would be closed once more',
+  },
+  {
+    file: 'src/cmd-parser/register-policy.ts',
+    at: "const base = row.at === 'engine'",
+    change: '0 → 1',
+    why: 'an offset within a dword starts at that dword: fill drops the fraction',
+  },
+  {
+    file: 'src/cmd-parser/rules.ts',
+    at: "'truncated'",
+    change: "row 'truncated' → dropped",
+    why: 'it is said of rings only, and a survey is of a batch',
+  },
+  {
+    file: 'src/cmd-parser/rules.ts',
+    at: "'truncated'",
+    change: "'truncated' → 'mutated'",
+    why: 'it is said of rings only, and a survey is of a batch',
+  },
+];
