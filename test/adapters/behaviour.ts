@@ -254,7 +254,7 @@ export function behavesAsAGpu(connect?: Connect): void {
       driver.bus.detach();
       expect(driver.vgpu.state).toBe('waiting');
       driver.bus.attach();
-      expect(driver.config(4, 2) & 6).toBe(0);
+      expect(driver.config(4, 2) & 4).toBe(0);
       expect(driver.read(GT0 + IER)).toBe(0);
       driver.bringUp();
       driver.submit(RCS, 0, [0, 0]);

@@ -28,7 +28,6 @@ const MSI = 1;
 
 export class VfioBus implements GuestBus {
   readHi = 0;
-  failed: string | null = null;
   readonly ram: Frames;
   readonly #native: Native;
   readonly #waiter: Waiter;
@@ -63,10 +62,11 @@ export class VfioBus implements GuestBus {
       },
       onDetach: () => vgpu.detach(),
       onFault: (error) => vgpu.fault(error),
-      log: (line) => {
-        this.failed = line;
-      },
     });
+  }
+
+  get failed(): string | null {
+    return this.#server.failed;
   }
 
   attach(): void {
@@ -139,11 +139,6 @@ export class VfioBus implements GuestBus {
 
   get lines(): number {
     return this.#count(INTX);
-  }
-
-  set lines(count: number) {
-    this.#count(INTX);
-    this.#seen[INTX] = count;
   }
 
   detach(): void {

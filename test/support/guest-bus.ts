@@ -9,16 +9,18 @@ import { guestRam } from './scripted-guest.js';
 export interface GuestBus {
   /** The guest's RAM as its CPU sees it. */
   readonly ram: Frames;
+  /** Writes a dword of RAM as the guest's CPU does, where a write may be trapped. */
+  readonly store?: (address: number, value: number) => void;
   /** Interrupts that came, by message and by line. */
   messages: number;
-  lines: number;
+  readonly lines: number;
   /** What the VMM was told about a broken rule. */
   readonly failed: string | null;
   /** @returns low 32 bits; the high half of an 8-byte read is then in `readHi` */
   read(space: Space, offset: number, bytes: number): number;
   readonly readHi: number;
   write(space: Space, offset: number, bytes: number, lo: number, hi: number): void;
-  /** The VM gets its device; again after detach(). */
+  /** The VM gets its device, and firmware has looked at it; again after detach(). */
   attach(): void;
   /** The VM is gone. */
   detach(): void;

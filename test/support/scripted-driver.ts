@@ -99,7 +99,7 @@ export class ScriptedDriver {
     readonly vgpu: Vgpu,
     readonly bus: GuestBus,
   ) {
-    this.guest = new ScriptedGuest(bus.ram, (page, lo, hi) => this.writeGgtt(page, lo, hi), 0);
+    this.guest = new ScriptedGuest(bus.ram, (page, lo, hi) => this.writeGgtt(page, lo, hi), 0, bus.store);
   }
 
   /** The bus of a guest without adapter, for tests that have a hand in it. */

@@ -29,6 +29,10 @@ export class ScriptedGuest<M extends Frames = Frames> {
     readonly writeGgtt: (page: number, lo: number, hi: number) => void,
     /** First page of the guest's high graphics memory. */
     public ggttBase: number,
+    /** How its CPU writes a dword of RAM, where that is more than a store. */
+    readonly store: (address: number, value: number) => void = (address, value) => {
+      this.page(Math.floor(address / 4096))[(address % 4096) / 4] = value;
+    },
   ) {
     this.pml4 = this.#table();
   }
@@ -58,13 +62,13 @@ export class ScriptedGuest<M extends Frames = Frames> {
       const index = Math.floor(address / 2 ** shift) % 512;
       if ((page[2 * index]! & 1) === 0) {
         const next = this.#table();
-        this.page(table)[2 * index] = next * 4096 + PRESENT_RW;
+        this.store(table * 4096 + 8 * index, next * 4096 + PRESENT_RW);
         table = next;
       } else {
         table = page[2 * index]! >>> 12;
       }
     }
-    this.page(table)[2 * (Math.floor(address / 4096) % 512)] = gfn * 4096 + PRESENT_RW;
+    this.store(table * 4096 + 8 * (Math.floor(address / 4096) % 512), gfn * 4096 + PRESENT_RW);
   }
 
   /** Builds a context with `commands` in its ring. @returns what a workload names it by */
