@@ -1,5 +1,6 @@
 /** Commands judged wherever a stream can stand, with one call for all: what differs is who trusts it how far. */
 import {
+  type AddressRanges,
   createScanResult,
   type RootTranslator,
   type ScanResult,
@@ -47,6 +48,7 @@ export interface Circumstances {
   /** Of streams that the guest's ring starts. */
   cache?: VerdictCache;
   survey?: boolean;
+  ranges?: AddressRanges;
 }
 
 export interface Judged extends ScanResult {
@@ -54,12 +56,18 @@ export interface Judged extends ScanResult {
   words: number[];
 }
 
-const ranges = { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END };
+const ownRanges = { lowStart: LOW_START, lowEnd: LOW_END, highStart: HIGH_START, highEnd: HIGH_END };
 
 function ring(
   words: Uint32Array,
   trust: 'ring' | 'wa',
-  { platform, engine, memory, ...asked }: Circumstances & Required<Pick<Circumstances, 'platform' | 'engine'>>,
+  {
+    platform,
+    engine,
+    ranges,
+    memory,
+    ...asked
+  }: Circumstances & Required<Pick<Circumstances, 'platform' | 'engine' | 'ranges'>>,
 ): ScanResult {
   const result = createScanResult();
   const ggtt = framesOf(memory ?? {});
@@ -70,8 +78,14 @@ function ring(
 
 /** Judges commands; a batch gets its end behind them. */
 export function judge(place: Place, dwords: readonly number[], circumstances: Circumstances = {}): Judged {
-  const { survey = false, platform = platformOf(place), engine = RCS as EngineId, ...rest } = circumstances;
-  const setup = { platform, engine, ...rest };
+  const {
+    survey = false,
+    platform = platformOf(place),
+    engine = RCS as EngineId,
+    ranges = ownRanges,
+    ...rest
+  } = circumstances;
+  const setup = { platform, engine, ranges, ...rest };
   if (place === 'ring' || place === 'wa') {
     const words = Uint32Array.from(dwords);
     return { ...ring(words, place, setup), words: [...words] };

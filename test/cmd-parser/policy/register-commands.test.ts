@@ -71,6 +71,17 @@ describe('MI_LOAD_REGISTER_IMM of several pairs', () => {
     expect(codeOf(...lri(0x4180, 0x1000))).toBe('register-value');
     expect(codeOf(...lri(0x4180, (LOW_END - 0x1000) | 0xfff))).toBe('');
   });
+  it('puts no page there of which a byte belongs to someone else', () => {
+    const ranges = { lowStart: LOW_START, lowEnd: LOW_END - 1, highStart: 0, highEnd: 0 };
+    const last = LOW_END - 0x1000;
+    expect(judge('ring', lri(0x4180, last - 0x1000), { ranges }).ok).toBe(true);
+    expect(judge('ring', lri(0x4180, last), { ranges }).code).toBe('register-value');
+    expect(judge('ring', [CMD.MI_DISPLAY_FLIP | 1, 0, last - 0x1000], { ranges }).ok).toBe(true);
+    expect(judge('ring', [CMD.MI_DISPLAY_FLIP | 1, 0, last], { ranges })).toMatchObject({
+      code: 'address',
+      gmadr: last,
+    });
+  });
   it('does not ask for what it keeps closed anyhow', () => {
     expect(codeOf(CMD.MI_LOAD_REGISTER_IMM | 0x100 | 1, 0x2030, 0)).toBe('register-write');
     expect(codeOf(CMD.MI_LOAD_REGISTER_IMM | 0x100 | 1, GPR, 0)).toBe('');
