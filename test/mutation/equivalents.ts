@@ -188,4 +188,40 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     change: "'truncated' → 'mutated'",
     why: 'it is said of rings only, and a survey is of a batch',
   },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'if (s.patches) s.patch(i, DISCARD_REGISTER)',
+    change: 's.patches → true',
+    why: 'only privileged streams have such registers, and those run from what was scanned',
+  },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'break;',
+    change: 'break; → removed',
+    why: 'the next case asks for bits that must be zero, of which these registers have none',
+  },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'if (i + 2 >= end',
+    change: '2 → 3',
+    why: 'pairs end together with the command: a pair more or half of one is the same',
+  },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'const upperFirst = (register & 4) !== 0',
+    change: '4 → 5',
+    why: 'bit 0 of a register that was looked up is zero',
+  },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'root.lo >>> 0',
+    change: 'root.lo >>> 0 → root.lo',
+    why: 'what is put among 32-bit words has 32 bits',
+  },
+  {
+    file: 'src/cmd-parser/register-handlers.ts',
+    at: 'root.hi >>> 0',
+    change: 'root.hi >>> 0 → root.hi',
+    why: 'what is put among 32-bit words has 32 bits',
+  },
 ];
