@@ -1,7 +1,7 @@
 /** A vGPU as an operator asks for one: the same keys in the configuration file and in the body of a request. */
 import { basename, isAbsolute } from 'node:path';
 import type { z } from 'zod';
-import type { VgpuSpec } from '../mediator/api.js';
+import type { VgpuSpec, VgpuTransport } from '../mediator/api.js';
 import { brokenRule, choice, flag, record, text, whole } from './checked.js';
 
 /** `sun_path` of a UNIX socket address holds 108 bytes, the final zero included (unix(7)). */
@@ -42,8 +42,10 @@ const shape = {
   weight: whole(1, 255).optional(),
   monitor: flag().optional(),
   scanProcesses: SCAN_PROCESSES.optional(),
-  transport: choice(['vfio-user', 'replay']),
+  transport: choice(['vfio-user', 'xen', 'replay']),
   socket: socketPath.optional(),
+  /** Xen's number of the domain; dom0 and those from 0x7ff0 on are no guests. */
+  domain: whole(1, 0x7fef).optional(),
   file: filePath.optional(),
   loop: flag().optional(),
   record: filePath.optional(),
@@ -61,29 +63,44 @@ function acrossKeys(body: Flat, context: z.RefinementCtx): void {
     say('type', 'give either type or the sizes lowMiB, highMiB and fences, not both');
   } else if (sizes > 0 && sizes < 3) {
     say('lowMiB', 'the sizes lowMiB, highMiB and fences belong together; give all three');
-  } else if (body.transport === 'vfio-user' && body.type === undefined && sizes === 0) {
+  } else if (body.transport !== 'replay' && body.type === undefined && sizes === 0) {
     say('type', 'missing; allowed: a name that `xengt types` lists, or the sizes lowMiB, highMiB and fences');
   }
-  const other = body.transport === 'vfio-user' ? (['file', 'loop'] as const) : (['socket', 'record'] as const);
-  for (const key of other) {
-    if (body[key] !== undefined) say(key, `not allowed with transport "${body.transport}"`);
+  const { source, needs } = SOURCES[body.transport];
+  for (const key of SOURCE_KEYS) {
+    if (body[key] !== undefined && !source.includes(key)) say(key, `not allowed with transport "${body.transport}"`);
   }
-  const needed = body.transport === 'vfio-user' ? 'socket' : 'file';
-  if (body[needed] === undefined)
-    say(needed, `missing; transport "${body.transport}" needs it; allowed: an absolute path`);
+  const [needed] = source;
+  if (body[needed] === undefined) say(needed, `missing; transport "${body.transport}" needs it; allowed: ${needs}`);
+}
+
+const SOURCE_KEYS = ['socket', 'domain', 'file', 'loop', 'record'] as const;
+type SourceKey = (typeof SOURCE_KEYS)[number];
+
+/** What says where a guest comes from, by transport: the first key must be there. */
+const SOURCES: Readonly<
+  Record<Flat['transport'], { readonly source: readonly [SourceKey, ...SourceKey[]]; readonly needs: string }>
+> = {
+  'vfio-user': { source: ['socket', 'record'], needs: 'an absolute path' },
+  xen: { source: ['domain'], needs: 'the number of a domain, as `xl list` shows it' },
+  replay: { source: ['file', 'loop'], needs: 'an absolute path' },
+};
+
+function transportOf({ transport, socket, domain, file, loop }: Flat): VgpuTransport {
+  switch (transport) {
+    case 'vfio-user':
+      return { kind: 'vfio-user', socket: socket ?? '' };
+    case 'xen':
+      return { kind: 'xen', domid: domain ?? 0 };
+    case 'replay':
+      return { kind: 'replay', file: file ?? '', loop: loop ?? false };
+  }
 }
 
 function toSpec(body: Flat): VgpuSpec {
-  const { transport, socket, file, loop, ...rest } = body;
+  const { transport: _kind, socket: _socket, domain: _domain, file: _file, loop: _loop, ...rest } = body;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return {
-    ...given,
-    name: body.name,
-    transport:
-      transport === 'vfio-user'
-        ? { kind: 'vfio-user', socket: socket ?? '' }
-        : { kind: 'replay', file: file ?? '', loop: loop ?? false },
-  };
+  return { ...given, name: body.name, transport: transportOf(body) };
 }
 
 /** A replayed guest, named after its journal. */

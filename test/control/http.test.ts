@@ -145,7 +145,13 @@ describe('a request that cannot be served is refused precisely', () => {
   const post = (body: string | object): [string, Question] => ['/v1/vgpus', { method: 'POST', body }];
   const cases: readonly [string, [string, Question?], number, string, RegExp][] = [
     ['unknown type', post({ ...GUEST, type: 'V9 8' }), 400, 'XENGT_E_CONFIG', /^type: .*xengt types/],
-    ['no transport', post({ name: 'a' }), 400, 'XENGT_E_CONFIG', /^transport: missing; allowed: vfio-user, replay/],
+    [
+      'no transport',
+      post({ name: 'a' }),
+      400,
+      'XENGT_E_CONFIG',
+      /^transport: missing; allowed: vfio-user, xen, replay/,
+    ],
     ['weight out of range', post({ ...GUEST, weight: 256 }), 400, 'XENGT_E_CONFIG', /^weight: 256 .* from 1 to 255/],
     ['weight as text', post({ ...GUEST, weight: '2' }), 400, 'XENGT_E_CONFIG', /^weight: "2" .* from 1 to 255/],
     ['relative socket', post({ ...GUEST, socket: 'a' }), 400, 'XENGT_E_CONFIG', /^socket: "a" .* absolute path/],

@@ -26,6 +26,7 @@ interface CreateOptions {
   readonly monitor: boolean;
   readonly scanProcesses?: string;
   readonly socket?: string;
+  readonly domain?: string;
   readonly replay?: string;
   readonly loop?: boolean;
   readonly record?: string;
@@ -42,6 +43,7 @@ export function vgpuCommand(asking: Asking): Command {
     .description('make a vGPU and where its guest comes from')
     .argument('<name>', 'unique name')
     .option('--socket <path>', 'the guest attaches over vfio-user at this UNIX socket')
+    .option('--domain <id>', 'the guest is this domain of the Xen host that the daemon runs on')
     .option('--replay <file>', 'the guest is this journal')
     .option('--loop', 'start the journal again when it ends')
     .option('--type <type>', 'a type that `xengt types` lists')
@@ -150,10 +152,11 @@ export function typesCommand(asking: Asking): Command {
 
 /** The daemon checks; here texts only become what JSON has for them, and paths become absolute, for the daemon has its own folder. */
 function bodyOf(name: string, options: CreateOptions): unknown {
-  if ((options.socket === undefined) === (options.replay === undefined)) {
+  const { socket, domain, replay } = options;
+  if ([socket, domain, replay].filter((source) => source !== undefined).length !== 1) {
     throw new XengtError(
       'XENGT_E_USAGE',
-      'Give one of --socket PATH (a guest over vfio-user) and --replay FILE (a journal)',
+      'Give one of --socket PATH (a guest over vfio-user), --domain ID (a domain of Xen) and --replay FILE (a journal)',
     );
   }
   return {
@@ -166,9 +169,10 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     weight: numeral(options.weight),
     monitor: options.monitor,
     scanProcesses: options.scanProcesses,
-    transport: options.socket === undefined ? 'replay' : 'vfio-user',
-    socket: absolute(options.socket),
-    file: absolute(options.replay),
+    transport: socket !== undefined ? 'vfio-user' : domain !== undefined ? 'xen' : 'replay',
+    socket: absolute(socket),
+    domain: numeral(domain),
+    file: absolute(replay),
     loop: options.loop,
     record: absolute(options.record),
   };
