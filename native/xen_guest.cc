@@ -35,13 +35,20 @@ int Guest::Open(const Api* api) {
   events_ = api->xenevtchn_open(nullptr, 0);
   if (events_ == nullptr) return Failed();
   // Events are read until there is none, which must not block.
-  const int fd = api->xenevtchn_fd(events_);
+  const int fd = Fd();
+  if (fd < 0) return fd;
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return Failed();
   // Not a condition of service: kernels before 4.15 cannot. Where it holds, a mistake here cannot reach another domain.
   restricted_ = api->xendevicemodel_restrict(model_, domain_) == 0 &&
                 api->xenforeignmemory_restrict(memory_, domain_) == 0;
   return 0;
+}
+
+int Guest::Fd() const {
+  if (events_ == nullptr) return -EBADF;
+  errno = 0;
+  return ResultOf(api_->xenevtchn_fd(events_));
 }
 
 int Guest::CreateServer() {

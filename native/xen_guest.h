@@ -38,7 +38,7 @@ class Guest {
   int Vcpus();
   // Valid once the server is enabled: that is when Xen writes the channels' numbers into the page.
   int Bind(int vcpu);
-  int Fd() const { return events_ == nullptr ? -EBADF : api_->xenevtchn_fd(events_); }
+  int Fd() const;
   int InjectMsi(uint64_t address, uint32_t data);
   int SetIntx(uint8_t device, bool level);
   int MapMemType(uint16_t type, uint32_t flags);
