@@ -217,6 +217,26 @@ describe('commands that reach memory, global or per process', () => {
   }
 });
 
+describe('own ranges up to the end of the address space', () => {
+  const ranges = { lowStart: LOW_START, lowEnd: LOW_END, highStart: 0xf0000000, highEnd: 0x100000000 };
+  it('hold what ends there, and nothing wraps around behind it', () => {
+    const report = (gmadr: number) =>
+      judge('ring', [CMD.MI_REPORT_PERF_COUNT | 2, (gmadr | 1) >>> 0, 0, 0], { ranges });
+    for (const good of [0xf0000000, 0xffffff00]) expect(report(good)).toMatchObject({ ok: true });
+    for (const bad of [0xefffffc0, 0xffffff40, 0xffffffc0]) {
+      expect(report(bad)).toMatchObject({ code: 'address', gmadr: bad });
+    }
+  });
+  it('hold surfaces, which are reported by their address', () => {
+    const [flip] = judge('ring', [CMD.MI_DISPLAY_FLIP | 1, 0, 0xfffff001], { ranges }).flips;
+    expect(flip).toMatchObject({ surface: 0xfffff000, async: true });
+  });
+  it('hold pages for registers', () => {
+    const load = (page: number) => judge('ring', [CMD.MI_LOAD_REGISTER_IMM | 1, 0x4180, page], { ranges }).code;
+    expect([load(0xfffff000), load(0xf0000fff), load(0xeffff000)]).toEqual(['', '', 'register-value']);
+  });
+});
+
 describe('a page flip', () => {
   const flip = (bits: number, layout: number, target: number): number[] => [
     CMD.MI_DISPLAY_FLIP | bits | len(3),
