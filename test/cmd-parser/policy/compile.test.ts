@@ -102,6 +102,33 @@ describe('a compiled row', () => {
     expect(COMMAND_HANDLERS[entryHandler(entry)]).toBe(handler);
     expect(table.rows[entryId(entry)]?.handler).toBe(handler);
   });
+  it('says in its entry what it says itself, for every command of an engine', () => {
+    for (const engine of [RCS, BCS, VCS, VECS] as const) {
+      const table = compileCommands(SKL, engine);
+      for (const [id, row] of table.rows.entries()) {
+        if (row === undefined) continue;
+        const entry = table.entries[row.header >>> 16]!;
+        const { width, bias, totals } = row.length;
+        const got = {
+          id: entryId(entry),
+          handler: COMMAND_HANDLERS[entryHandler(entry)],
+          limited: entryIsLimited(entry),
+          least: entryDwords(entry, row.header),
+          longest: entryDwords(entry, (row.header | 0xffff) >>> 0),
+          totals: [table.minDwords[id], table.maxDwords[id]],
+        };
+        expect({ name: row.name, ...got }).toEqual({
+          name: row.name,
+          id,
+          handler: row.handler ?? 'plain',
+          limited: totals !== undefined,
+          least: bias,
+          longest: bias + 2 ** width - 1,
+          totals: [totals?.[0] ?? 0, totals?.at(-1) ?? 0],
+        });
+      }
+    }
+  });
   it('without a handler is plain', () => {
     expect(COMMAND_HANDLERS[entryHandler(compiled([made({})]).entries[FREE >>> 16]!)]).toBe('plain');
   });
