@@ -16,7 +16,7 @@ export interface MachineOptions {
   /** For the payload's image; short-lived. */
   readonly runFolder: string;
   readonly memoryMiB?: number;
-  /** TCP port of the host that reaches dom0's port 9100; none: dom0 has no network. */
+  /** A TCP port of the host that reaches one of dom0's; none: dom0 has no network. */
   readonly forward?: { readonly host: number; readonly dom0: number };
   readonly onLine?: (line: string) => void;
 }
@@ -41,7 +41,7 @@ const SLACK_MS = 30_000;
 const CPU = 'EPYC,-smap,-monitor,-rdtscp';
 const XEN_LINE = `console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M dom0_max_vcpus=1`;
 /** No commas: QEMU separates the modules of `-initrd` with them. */
-const DOM0_LINE = 'console=hvc0 earlyprintk=xen loglevel=6 mitigations=off nokaslr';
+const DOM0_LINE = 'console=hvc0 earlyprintk=xen loglevel=7 clocksource=xen mitigations=off nokaslr';
 
 function disk(id: string, path: string, snapshot: boolean): string[] {
   const access = snapshot ? 'snapshot=on' : 'readonly=on';
@@ -70,13 +70,15 @@ function machineArguments(options: MachineOptions, payload: string): string[] {
 }
 
 export class Machine {
+  readonly rig: XenRig;
   readonly share: string;
   readonly #child: Child;
   readonly #boot: Follower;
   #number = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(share: string, child: Child, boot: Follower) {
+  private constructor(rig: XenRig, share: string, child: Child, boot: Follower) {
+    this.rig = rig;
     this.share = share;
     this.#child = child;
     this.#boot = boot;
@@ -98,7 +100,7 @@ export class Machine {
     });
     const boot = new Follower(join(share, 'boot.log'), options.onLine);
     void child.exited.then(() => boot.close('the Xen machine ended'));
-    const machine = new Machine(share, child, boot);
+    const machine = new Machine(rig, share, child, boot);
     try {
       await child.lines.waitFor(/XENGT-DOM0 READY/, BOOT_LIMIT_MS);
       return machine;

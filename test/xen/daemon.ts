@@ -15,6 +15,11 @@ export interface Holdings {
   readonly foreignMappings: number;
 }
 
+export interface DaemonOptions {
+  /** The page and the metrics can be reached from outside dom0. */
+  readonly remote?: boolean;
+}
+
 export class Daemon {
   readonly api: Dom0Api;
   readonly pid: number;
@@ -27,9 +32,9 @@ export class Daemon {
   }
 
   /** Until the daemon answers. Its output goes on at the end of `daemon.log` in the share. */
-  static async start(machine: Machine, extraFlags: readonly string[] = []): Promise<Daemon> {
-    const flags = [`--api ${API_SOCKET}`, `--metrics 127.0.0.1:${METRICS_PORT}`, '--state-dir /run/xengt/state'];
-    const serve = ['serve', ...flags, '--no-demo', ...extraFlags].join(' ');
+  static async start(machine: Machine, options: DaemonOptions = {}): Promise<Daemon> {
+    const page = options.remote === true ? `0.0.0.0:${METRICS_PORT} --allow-remote` : `127.0.0.1:${METRICS_PORT}`;
+    const serve = `serve --api ${API_SOCKET} --metrics ${page} --state-dir /run/xengt/state --no-demo`;
     const [pid] = await machine.must(
       [
         'mkdir -p /run/xengt/state',

@@ -15,6 +15,8 @@ export interface XenGuestOptions {
   readonly memoryMiB?: number;
   /** What the guest asks the daemon for, such as `type=V5_4`; none: a guest without a vGPU. */
   readonly vgpu?: string;
+  /** Gives a paused domain its vGPU, as an operator does by hand; the domain then goes on. */
+  readonly attach?: (domid: number) => Promise<void>;
   readonly onLine?: (line: string) => void;
 }
 
@@ -54,6 +56,16 @@ export function guestConfiguration(options: XenGuestOptions, image: string): str
   ].join('\n');
 }
 
+async function attachByHand(machine: Machine, domid: number, attach: (domid: number) => Promise<void>): Promise<void> {
+  try {
+    await attach(domid);
+  } catch (error) {
+    await machine.run(`xl destroy ${domid}`);
+    throw error;
+  }
+  await machine.must(`xl unpause ${domid}`);
+}
+
 export class XenGuest {
   readonly name: string;
   readonly domid: number;
@@ -79,8 +91,10 @@ export class XenGuest {
     writeFileSync(join(machine.share, 'guests', `${name}.cfg`), guestConfiguration(options, `/run/${image}`));
     const console = new Follower(join(machine.share, 'console', `guest-${name}.log`), options.onLine);
     try {
-      await machine.must(`xl create /guests/${name}.cfg`, CREATE_LIMIT_S);
+      const paused = options.attach === undefined ? '' : '-p ';
+      await machine.must(`xl create ${paused}/guests/${name}.cfg`, CREATE_LIMIT_S);
       const [domid] = await machine.must(`xl domid ${name}`);
+      if (options.attach !== undefined) await attachByHand(machine, Number(domid), options.attach);
       return new XenGuest(machine, name, Number(domid), console);
     } catch (error) {
       console.close('xl create failed');
