@@ -102,32 +102,28 @@ describe('a compiled row', () => {
     expect(COMMAND_HANDLERS[entryHandler(entry)]).toBe(handler);
     expect(table.rows[entryId(entry)]?.handler).toBe(handler);
   });
-  it('says in its entry what it says itself, for every command of an engine', () => {
-    for (const engine of [RCS, BCS, VCS, VECS] as const) {
-      const table = compileCommands(SKL, engine);
-      for (const [id, row] of table.rows.entries()) {
-        if (row === undefined) continue;
-        const entry = table.entries[row.header >>> 16]!;
-        const { width, bias, totals } = row.length;
-        const got = {
-          id: entryId(entry),
-          handler: COMMAND_HANDLERS[entryHandler(entry)],
-          limited: entryIsLimited(entry),
-          least: entryDwords(entry, row.header),
-          longest: entryDwords(entry, (row.header | 0xffff) >>> 0),
-          totals: [table.minDwords[id], table.maxDwords[id]],
-        };
-        expect({ name: row.name, ...got }).toEqual({
-          name: row.name,
-          id,
-          handler: row.handler ?? 'plain',
-          limited: totals !== undefined,
-          least: bias,
-          longest: bias + 2 ** width - 1,
-          totals: [totals?.[0] ?? 0, totals?.at(-1) ?? 0],
-        });
-      }
+  it.each([
+    ['RCS', RCS],
+    ['BCS', BCS],
+    ['VCS', VCS],
+    ['VECS', VECS],
+  ] as const)('says in its entry what it says itself, for every command of %s', (_name, engine) => {
+    const table = compileCommands(SKL, engine);
+    const said: unknown[] = [];
+    const meant: unknown[] = [];
+    for (const [id, row] of table.rows.entries()) {
+      if (row === undefined) continue;
+      const { name, header, handler = 'plain' } = row;
+      const { width, bias, totals } = row.length;
+      const entry = table.entries[header >>> 16]!;
+      const longest = entryDwords(entry, (header | 0xffff) >>> 0);
+      const limits = [table.minDwords[id], table.maxDwords[id]];
+      said.push([name, entryId(entry), COMMAND_HANDLERS[entryHandler(entry)], entryIsLimited(entry), limits]);
+      said.push([entryDwords(entry, header), longest]);
+      meant.push([name, id, handler, totals !== undefined, [totals?.[0] ?? 0, totals?.at(-1) ?? 0]]);
+      meant.push([bias, bias + 2 ** width - 1]);
     }
+    expect(said).toEqual(meant);
   });
   it('without a handler is plain', () => {
     expect(COMMAND_HANDLERS[entryHandler(compiled([made({})]).entries[FREE >>> 16]!)]).toBe('plain');
@@ -155,6 +151,23 @@ describe('a compiled row', () => {
     expect(table.minDwords).toHaveLength(table.rows.length);
     expect(table.maxDwords).toHaveLength(table.rows.length);
     expect(table.entries).toHaveLength(0x10000);
+  });
+});
+
+describe('the command set', () => {
+  it.each([
+    ['MI_NOOP', 0x00000000, [RCS, BCS, VCS, VECS, VCS2]],
+    ['XY_COLOR_BLT', 0x54000000, [BCS]],
+    ['3DPRIMITIVE', 0x7b000000, [RCS]],
+    ['MEDIA_OBJECT', 0x71000000, [RCS]],
+    ['MFX_WAIT', 0x68000000, [VCS, VCS2]],
+    ['VEBOX_SURFACE_STATE', 0x74000000, [VECS]],
+    ['SFC_STATE', 0x75010000, [VCS, VECS, VCS2]],
+  ] as const)('has %s on its engines', (name, header, engines) => {
+    const found = ([RCS, BCS, VCS, VECS, VCS2] as const).filter(
+      (engine) => commandRow(compileCommands(SKL, engine), header)?.name === name,
+    );
+    expect(found).toEqual(engines);
   });
 });
 
