@@ -224,4 +224,65 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     change: 'root.hi >>> 0 → root.hi',
     why: 'what is put among 32-bit words has 32 bits',
   },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: "row.handler ?? 'plain'",
+    change: "row.handler ?? 'plain' → row.handler",
+    why: 'a row without a handler is allowed, and then its handler is not asked for',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: "row.handler ?? 'plain'",
+    change: "'plain' → 'mutated'",
+    why: 'a row without a handler is allowed, and then its handler is not asked for',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: 'addressAt[id] = ',
+    change: 'address?.dword ?? 0 → address?.dword',
+    why: 'a typed array holds 0 for what is not a number',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: 'secondAt[id] = ',
+    change: 'second?.dword ?? 0 → second?.dword',
+    why: 'a typed array holds 0 for what is not a number',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: 'address.bits > 32',
+    change: '32 → 33',
+    why: 'an address has 32 bits or 48',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: 'unbroken ? 0 : GAPS',
+    change: '0 → 1',
+    why: 'bit 0 of such an entry is set in any case',
+  },
+  {
+    file: 'src/cmd-parser/scan-table.ts',
+    at: 'i < entries.length',
+    change: 'i < entries.length → i <= entries.length',
+    why: 'a write behind the end of a typed array is dropped',
+  },
+  {
+    file: 'src/hw/commands/compile.ts',
+    at: '(1 << (entry & 31))',
+    change: 'entry & 31 → entry',
+    why: 'a shift takes the lower five bits of its distance',
+  },
+  {
+    file: 'src/hw/commands/compile.ts',
+    at: "'header'",
+    change: '(2 ** (32 - row.bits) - 1) >>> 0 → 2 ** (32 - row.bits) - 1',
+    why: '& takes the same 32 bits of either',
+  },
+  {
+    file: 'src/hw/commands/compile.ts',
+    at: 'const entry = (width |',
+    change:
+      '(width | (bias << BIAS_SHIFT) | limited | (handler << HAN... → width | (bias << BIAS_SHIFT) | limited | (handler << HAND...',
+    why: 'what is put among 32-bit words has 32 bits',
+  },
 ];
