@@ -236,12 +236,62 @@ describe('a register with a guarded value on Haswell', () => {
   });
 });
 
+/** By its name, where the render engine has it. */
+const NAMED: Readonly<Record<string, number>> = {
+  NOPID: 0x2094,
+  INSTPM: 0x20c0,
+  CS_DEBUG_MODE2: 0x20d8,
+  CS_DEBUG_MODE1: 0x20ec,
+  BCS_SWCTRL: 0x2200,
+  CTX_PREEMPT: 0x2248,
+  GPGPU_THREADS_DISPATCHED: 0x2290,
+  TIMESTAMP: 0x2358,
+  RCS_TIMESTAMP: 0x2358,
+  CTX_TIMESTAMP: 0x23a8,
+  'MI_PREDICATE_SRC0..RESULT_1': 0x2400,
+  '3DPRIM_END_OFFSET': 0x2420,
+  '3DPRIM_START_VERTEX..BASE_VERTEX': 0x2430,
+  GPGPU_DISPATCHDIM: 0x2500,
+  CS_CHICKEN1: 0x2580,
+  CS_GPR: 0x2600,
+  SO_NUM_PRIMS_WRITTEN: 0x5200,
+  SO_PRIM_STORAGE_NEEDED: 0x5240,
+  SO_WRITE_OFFSET: 0x5280,
+  COMMON_SLICE_CHICKEN1: 0x7010,
+  L3CNTLREG: 0x7034,
+  HDC_CHICKEN0: 0x7300,
+  COMMON_SLICE_CHICKEN3: 0x7304,
+  COMMON_SLICE_CHICKEN4: 0x731c,
+  L3SQCREG1: 0xb010,
+  SCRATCH1: 0xb038,
+  L3SQCREG4: 0xb118,
+  HALF_SLICE_CHICKEN: 0xe194,
+  ROW_CHICKEN3: 0xe49c,
+};
+
 describe('the rows of what processes reach', () => {
   it('are whole registers', () => {
     for (const { name, offset, bytes } of UNPRIVILEGED_REGISTERS) {
       expect([name, offset % 4, bytes % 4]).toEqual([name, 0, 0]);
       expect(bytes).toBeGreaterThan(0);
     }
+  });
+  it('are found where their place says, and read or written', () => {
+    for (const { name, at, access } of UNPRIVILEGED_REGISTERS) {
+      expect([name, ['engine', 'shared'].includes(at), ['read', 'write'].includes(access)]).toEqual([name, true, true]);
+    }
+  });
+  it('have the names that public register lists give them', () => {
+    const offsets = new Map<string, Set<number>>();
+    for (const { name, at, offset } of UNPRIVILEGED_REGISTERS) {
+      const here = offsets.get(name) ?? new Set();
+      offsets.set(name, here.add(at === 'engine' ? 0x2000 + offset : offset));
+    }
+    for (const [name, offset] of Object.entries(NAMED)) {
+      expect([name, [...(offsets.get(name) ?? [])]]).toEqual([name, [offset]]);
+    }
+    const oneWord = [...offsets.keys()].filter((name) => /^[\w.]+$/.test(name));
+    expect(oneWord.filter((name) => NAMED[name] === undefined)).toEqual([]);
   });
   it('open what several of them say only as far as they agree: a write opens reading too', () => {
     expect(judge('ppgtt', [CMD.MI_STORE_REGISTER_MEM | len(4), 0x2290, 0, 0]).ok).toBe(true);
