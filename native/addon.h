@@ -51,6 +51,14 @@ inline int IntArg(const Napi::CallbackInfo& info, size_t index) {
   return value;
 }
 
+inline double NumberArg(const Napi::CallbackInfo& info, size_t index);
+
+// A whole number of `least` to `most`, exactly; -1 for anything else.
+inline int WholeArg(const Napi::CallbackInfo& info, size_t index, int least, int most) {
+  const double value = NumberArg(info, index);
+  return value >= least && value <= most && value == static_cast<int>(value) ? static_cast<int>(value) : -1;
+}
+
 inline double NumberArg(const Napi::CallbackInfo& info, size_t index) {
   double value = -1;
   (void)napi_get_value_double(info.Env(), info[index], &value);

@@ -30,8 +30,8 @@ std::mutex seats_lock;
 std::array<std::unique_ptr<Seat>, kMaxGuests> seats;
 
 Seat* SeatArg(const Napi::CallbackInfo& info, size_t index) {
-  const int at = IntArg(info, index);
-  if (at < 0 || at >= kMaxGuests) return nullptr;
+  const int at = WholeArg(info, index, 0, kMaxGuests - 1);
+  if (at < 0) return nullptr;
   const std::lock_guard<std::mutex> hold(seats_lock);
   return seats[static_cast<size_t>(at)].get();
 }
@@ -57,9 +57,8 @@ Napi::Value LoadCall(const Napi::CallbackInfo& info) {
 Napi::Value OpenCall(const Napi::CallbackInfo& info) {
   const xen::Api* const api = xen::Loaded();
   if (api == nullptr) return Result(info, -ENOSYS);
-  const int domain = IntArg(info, 0);
-  // From 0x7ff0 on the numbers mean something else (xen.h, DOMID_FIRST_RESERVED).
-  if (domain < 0 || domain >= 0x7ff0) return Result(info, -EINVAL);
+  const int domain = xen::DomainArg(info, 0);
+  if (domain < 0) return Result(info, -EINVAL);
   auto seat = std::make_unique<Seat>(static_cast<xen::DomId>(domain));
   const int opened = seat->guest.Open(api);
   if (opened < 0) return Result(info, opened);
@@ -79,7 +78,7 @@ Napi::Value CloseCall(const Napi::CallbackInfo& info) {
   if (seat->ep >= 0) SetReadyHook(seat->ep, seat->id, nullptr, nullptr);
   const int closed = seat->guest.Close();
   const std::lock_guard<std::mutex> hold(seats_lock);
-  seats[static_cast<size_t>(IntArg(info, 0))].reset();
+  seats[static_cast<size_t>(WholeArg(info, 0, 0, kMaxGuests - 1))].reset();
   return Result(info, closed);
 }
 
@@ -103,11 +102,14 @@ Napi::Value CreateServerCall(const Napi::CallbackInfo& info) {
 Napi::Value DestroyServerCall(const Napi::CallbackInfo& info) {
   const xen::Api* const api = xen::Loaded();
   if (api == nullptr) return Result(info, -ENOSYS);
+  const int domain = xen::DomainArg(info, 0);
+  const int server = WholeArg(info, 1, 0, UINT16_MAX);
+  if (domain < 0 || server < 0) return Result(info, -EINVAL);
   errno = 0;
   xen::DeviceModel* const model = api->xendevicemodel_open(nullptr, 0);
   if (model == nullptr) return ResultOf(info, -1);
-  const int answer = api->xendevicemodel_destroy_ioreq_server(model, static_cast<xen::DomId>(IntArg(info, 0)),
-                                                              static_cast<uint16_t>(IntArg(info, 1)));
+  const int answer = api->xendevicemodel_destroy_ioreq_server(model, static_cast<xen::DomId>(domain),
+                                                              static_cast<uint16_t>(server));
   const int result = answer < 0 ? -errno : 0;
   (void)api->xendevicemodel_close(model);
   return Result(info, result);
@@ -147,7 +149,7 @@ Napi::Value VcpusCall(const Napi::CallbackInfo& info) {
 
 // xenBind(guest, vcpu) -> local port of its event channel
 Napi::Value BindCall(const Napi::CallbackInfo& info) {
-  return With(info, [&](Seat& s) { return s.guest.Bind(IntArg(info, 1)); });
+  return With(info, [&](Seat& s) { return s.guest.Bind(WholeArg(info, 1, 0, xen::kMaxVcpus - 1)); });
 }
 
 // xenFd(guest) -> descriptor that is readable when events are pending; it stays the guest's
@@ -218,7 +220,7 @@ Napi::Value NextCall(const Napi::CallbackInfo& info) {
 Napi::Value AnswerCall(const Napi::CallbackInfo& info) {
   return With(info, [&](Seat& s) {
     const uint64_t data = static_cast<uint64_t>(DwordArg(info, 3)) << 32 | DwordArg(info, 2);
-    return s.guest.Answer(IntArg(info, 1), data);
+    return s.guest.Answer(WholeArg(info, 1, 0, xen::kMaxVcpus - 1), data);
   });
 }
 

@@ -6,6 +6,9 @@
 
 namespace xengt::xen {
 
+// A domain's number, or -1. From 0x7ff0 on the numbers mean something else (xen.h, DOMID_FIRST_RESERVED).
+inline int DomainArg(const Napi::CallbackInfo& info, size_t index) { return WholeArg(info, index, 0, 0x7fef); }
+
 // The guest that argument `index` names, or null.
 Guest* GuestArg(const Napi::CallbackInfo& info, size_t index);
 

@@ -170,7 +170,7 @@ bool Guest::AnswerPlain(Request* slot, int vcpu) {
   const uint64_t offset = slot->address - plain_.base;
   const uint64_t dword = offset / 4;
   const uint64_t last = dword + slot->size / 4 - 1;
-  if (offset % 4 != 0 || last < dword || last >= plain_.dwords) return false;
+  if (offset % 4 != 0 || last >= plain_.dwords) return false;
   if (plain_.plain[dword] == 0 || plain_.plain[last] == 0) return false;
   uint64_t value = plain_.bank[dword];
   if (last != dword) value |= static_cast<uint64_t>(plain_.bank[last]) << 32;

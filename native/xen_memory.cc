@@ -108,7 +108,8 @@ Napi::Value MapHostCall(const Napi::CallbackInfo& info) {
   for (double number : numbers) {
     if (!(number >= 0 && number < 4503599627370496.0)) return Result(info, -EINVAL);
   }
-  const auto domain = static_cast<xen::DomId>(IntArg(info, 0));
+  if (xen::DomainArg(info, 0) < 0) return Result(info, -EINVAL);
+  const auto domain = static_cast<xen::DomId>(xen::DomainArg(info, 0));
   const bool add = info[1].ToBoolean();
   const auto gfn = static_cast<uint64_t>(numbers[0]);
   const auto mfn = static_cast<uint64_t>(numbers[1]);

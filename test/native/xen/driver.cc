@@ -492,6 +492,8 @@ int main(int count, char** arguments) {
     std::printf("usage: driver FOLDER\n");
     return 2;
   }
+  // What was said before a sanitizer ends it is not lost.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   folder = arguments[1];
   Libraries();
   if (xengt::xen::Loaded() == nullptr) {
