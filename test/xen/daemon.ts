@@ -18,6 +18,8 @@ export interface Holdings {
 export interface DaemonOptions {
   /** The page and the metrics can be reached from outside dom0. */
   readonly remote?: boolean;
+  /** More of `xengt serve`. */
+  readonly flags?: readonly string[];
 }
 
 export class Daemon {
@@ -34,7 +36,8 @@ export class Daemon {
   /** Until the daemon answers. Its output goes on at the end of `daemon.log` in the share. */
   static async start(machine: Machine, options: DaemonOptions = {}): Promise<Daemon> {
     const page = options.remote === true ? `0.0.0.0:${METRICS_PORT} --allow-remote` : `127.0.0.1:${METRICS_PORT}`;
-    const serve = `serve --api ${API_SOCKET} --metrics ${page} --state-dir /run/xengt/state --no-demo`;
+    const flags = [`--api ${API_SOCKET}`, `--metrics ${page}`, '--state-dir /run/xengt/state', '--no-demo'];
+    const serve = ['serve', ...flags, ...(options.flags ?? [])].join(' ');
     const [pid] = await machine.must(
       [
         'mkdir -p /run/xengt/state',

@@ -9,17 +9,20 @@ import { newRunFolder } from '../guest/run-folder.js';
 import { Machine } from './boot.js';
 import { newShareFolder } from './paths.js';
 import { provisionGuestDisks, provisionXen, showProgress } from './provision/index.js';
-import { plainGuest, type Scene, served } from './scenario/index.js';
+import { plainGuest, type Scene, served, type VgpuSizes } from './scenario/index.js';
 
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
-const USAGE = 'npm run test:xen -- [--kernel NAME]... [--type NAME] [--plain]';
+/** The least that i915 and the test's work need: see VgpuSizes. */
+const VGPU: VgpuSizes = { lowMiB: 32, highMiB: 64, fences: 8 };
+const USAGE = 'npm run test:xen -- [--kernel NAME]... [--by-hand] [--plain]';
 
-function readOptions(): { kernels: string[]; type: string; plain: boolean } {
+function readOptions(): { kernels: string[]; byHand: boolean; plain: boolean } {
   try {
     const { values } = parseArgs({
       options: {
         kernel: { type: 'string', multiple: true },
-        type: { type: 'string', default: 'V5_8' },
+        // Guests get their vGPUs from the API instead of by their configuration.
+        'by-hand': { type: 'boolean', default: false },
         // Only the guest without a vGPU: whether the machine works at all.
         plain: { type: 'boolean', default: false },
       },
@@ -27,14 +30,14 @@ function readOptions(): { kernels: string[]; type: string; plain: boolean } {
     const given = (values.kernel ?? []).flatMap((list) => list.split(','));
     // One kernel is for both guests.
     const kernels = given.length === 0 ? DEFAULT_KERNELS : given.length === 1 ? [...given, ...given] : given;
-    return { kernels: kernels.slice(0, 2), type: values.type, plain: values.plain };
+    return { kernels: kernels.slice(0, 2), byHand: values['by-hand'], plain: values.plain };
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
 }
 
 async function main(): Promise<number> {
-  const { kernels, type, plain } = readOptions();
+  const { kernels, byHand, plain } = readOptions();
   const rig = await provisionXen();
   const disks = await provisionGuestDisks(rig.tools, kernels);
   const share = newShareFolder();
@@ -45,9 +48,9 @@ async function main(): Promise<number> {
   );
   if (machine === undefined) return checks.finish();
   showProgress('dom0 is up');
-  const scene: Scene = { checks, machine, disks: kernels.flatMap((name) => disks.get(name) ?? []), type };
+  const scene: Scene = { checks, machine, disks: kernels.flatMap((name) => disks.get(name) ?? []), vgpu: VGPU };
   const baseline = await plainGuest(scene);
-  if (baseline !== undefined && !plain) await served(scene, baseline);
+  if (baseline !== undefined && !plain) await served(scene, baseline, byHand ? 'by hand' : 'configured');
   checks.check('the machine is still running', machine.running);
   checks.check('the machine switches itself off', await machine.powerOff());
   const panics = machine.console.filter((line) => /Panic on CPU|Kernel panic|Oops|BUG:/.test(line));

@@ -23,7 +23,12 @@ import { runTool } from './tools-root.js';
 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'modules'];
 /** Time stamps and speculation are nothing that the emulated processor does well. */
-const APPEND = 'mitigations=off nokaslr tsc=reliable no_timer_check';
+const PROCESSOR = 'mitigations=off nokaslr tsc=reliable no_timer_check';
+/**
+ * A driver on a hypervisor that Linux knows fills its whole part of the GGTT with scratch pages, one trap an entry and
+ * about a millisecond a trap here: nothing that the kernel's watchdogs should take for a lock-up.
+ */
+const WATCHDOGS = 'watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=0';
 
 export interface GuestDisk {
   readonly kernel: Kernel;
@@ -60,7 +65,7 @@ function initScript(): Buffer {
 
 /** The guest rig's kernel command line with Xen's console in the serial port's place. */
 function commandLine(): string {
-  return kernelCommandLine({ append: APPEND }).replace('console=ttyS0', 'console=hvc0');
+  return kernelCommandLine({ append: `${PROCESSOR} ${WATCHDOGS}` }).replace('console=ttyS0', 'console=hvc0');
 }
 
 async function archive(parts: Parts, kernel: Kernel, init: Buffer): Promise<Buffer> {

@@ -16,8 +16,15 @@ export async function plainGuest(scene: Scene): Promise<Toolstack | undefined> {
     await guest.booted();
     const devices = await guest.mustStep('sh', 'cat /sys/bus/pci/devices/0000:00:02.0/uevent 2>&1; true');
     checks.check('a guest without a vGPU has nothing at 00:02.0', !devices.some((line) => line.includes('PCI_ID=')));
+    const { ioreqServers } = await toolstack(machine);
+    checks.check(
+      'a guest has one ioreq server, of its device model',
+      ioreqServers.length === 1,
+      ioreqServers.join('\n'),
+    );
     checks.check('a guest without a vGPU switches itself off', await guest.powerOff());
     const after = await toolstack(machine);
+    checks.check('its ioreq server goes with it', after.ioreqServers.length === 0, after.ioreqServers.join('\n'));
     const domains = difference(before.domains, after.domains);
     checks.check('a guest without a vGPU leaves no domain', domains.length === 0, domains.join('\n        '));
     const store = difference(before.store, after.store).filter((line) => !CONTAINERS.includes(line));

@@ -12,8 +12,28 @@ export interface Scene {
   readonly machine: Machine;
   /** One for each guest that runs at the same time. */
   readonly disks: readonly GuestDisk[];
-  /** The vGPU type that guests ask for. */
-  readonly type: string;
+  readonly vgpu: VgpuSizes;
+}
+
+/** What guests ask for. Small, because a driver on Xen fills all of it with scratch entries, one trap each. */
+export interface VgpuSizes {
+  readonly lowMiB: number;
+  readonly highMiB: number;
+  readonly fences: number;
+}
+
+/** How a guest gets its vGPU: by its xl.cfg alone, or by an operator who asks the daemon for a paused domain. */
+export type Attach = 'configured' | 'by hand';
+
+function attachOptions(scene: Served, name: string, how: Attach) {
+  if (how === 'configured') {
+    const keys = Object.entries({ ...scene.vgpu, name }).map(([key, value]) => `${key}=${value}`);
+    return { vgpu: keys.join(',') };
+  }
+  const attach = async (domain: number): Promise<void> => {
+    await scene.daemon.api.createVgpu({ ...scene.vgpu, name, transport: 'xen', domain });
+  };
+  return { attach };
 }
 
 /** A scene with the daemon in it. */
@@ -26,13 +46,16 @@ export const ENGINES = ['RCS', 'BCS', 'VCS', 'VECS'] as const;
 export const title = (name: string, disk: GuestDisk): string => `${name} (${disk.kernel.release})`;
 
 /** Creates a guest with a vGPU and waits until it takes steps; undefined if that did not work, and then it is gone. */
-export async function bootGuest(scene: Scene, name: string, disk: GuestDisk): Promise<XenGuest | undefined> {
-  const { checks, machine, type } = scene;
+export async function bootGuest(
+  scene: Served,
+  name: string,
+  disk: GuestDisk,
+  how: Attach,
+): Promise<XenGuest | undefined> {
+  const { checks, machine } = scene;
   const who = title(name, disk);
-  const options = { machine, name, disk, vgpu: `type=${type},name=${name}` };
-  const guest = await checks.works(`${who}: xl create attaches a vGPU before the firmware runs`, () =>
-    XenGuest.create(options),
-  );
+  const options = { machine, name, disk, ...attachOptions(scene, name, how) };
+  const guest = await checks.works(`${who}: is created with a vGPU (${how})`, () => XenGuest.create(options));
   if (guest === undefined) return undefined;
   const booted = await checks.works(`${who}: boots`, async () => {
     await guest.booted();

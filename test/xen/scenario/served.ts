@@ -2,7 +2,7 @@
 import { Daemon } from '../daemon.js';
 import { difference, type Toolstack, toolstack } from '../toolstack.js';
 import { accounts } from './accounts.js';
-import { bootGuest, checkKernelLog, execute, type Scene, type Served, title } from './scene.js';
+import { type Attach, bootGuest, checkKernelLog, execute, type Scene, type Served, title } from './scene.js';
 import { worksAndOutlives } from './work.js';
 
 const SUBMISSIONS = 80;
@@ -33,7 +33,7 @@ async function restarts(scene: Scene): Promise<void> {
   const again: Served = { ...scene, daemon };
   const name = 'vm3';
   const who = `${title(name, disk)}, daemon restarted`;
-  const guest = await bootGuest(again, name, disk);
+  const guest = await bootGuest(again, name, disk, 'by hand');
   if (guest !== undefined) {
     await checks.works(`${who}: works to the end`, async () => {
       await guest.mustStep('probe', '', 240_000);
@@ -52,6 +52,8 @@ function checkToolstack(scene: Scene, before: Toolstack, after: Toolstack): void
   checks.check('xl list is as before', domains.length === 0, domains.join('\n        '));
   const store = difference(before.store, after.store);
   checks.check('xenstore-ls is as before', store.length === 0, store.slice(0, 12).join('\n        '));
+  const servers = difference(before.ioreqServers, after.ioreqServers);
+  checks.check('Xen has the ioreq servers that it had before', servers.length === 0, servers.join('\n        '));
   checks.check(
     "Xen's free memory is as before",
     Math.abs(after.freeMiB - before.freeMiB) <= FREE_TOLERANCE_MIB,
@@ -59,14 +61,14 @@ function checkToolstack(scene: Scene, before: Toolstack, after: Toolstack): void
   );
 }
 
-export async function served(scene: Scene, baseline: Toolstack): Promise<void> {
+export async function served(scene: Scene, baseline: Toolstack, how: Attach): Promise<void> {
   const { checks, machine } = scene;
   const daemon = await checks.works('the daemon starts in dom0 and answers', () => Daemon.start(machine));
   if (daemon === undefined) return;
   const first: Served = { ...scene, daemon };
   await checks.works('two guests work side by side', async () => {
     const before = await daemon.holdings();
-    await worksAndOutlives(first);
+    await worksAndOutlives(first, how);
     await accounts(first);
     await checkHoldings(first, before);
   });

@@ -6,7 +6,7 @@ import type { VgpuInfo } from '../../../src/mediator/api.js';
 import type { XenGuest } from '../guest.js';
 import type { GuestDisk } from '../provision/guest-disk.js';
 import { matchPicture } from './picture.js';
-import { bootGuest, checkKernelLog, execute, type Served, title } from './scene.js';
+import { type Attach, bootGuest, checkKernelLog, execute, type Served, title } from './scene.js';
 
 const SUBMISSIONS = 200;
 const SUBMISSIONS_AFTER = 80;
@@ -56,9 +56,15 @@ async function reload(scene: Served, { guest, who }: Working): Promise<void> {
 }
 
 /** All of one guest's work; the guest, if it got through. */
-export async function work(scene: Served, name: string, disk: GuestDisk, seed: number): Promise<Working | undefined> {
+export async function work(
+  scene: Served,
+  name: string,
+  disk: GuestDisk,
+  seed: number,
+  how: Attach,
+): Promise<Working | undefined> {
   const { checks } = scene;
-  const guest = await bootGuest(scene, name, disk);
+  const guest = await bootGuest(scene, name, disk, how);
   if (guest === undefined) return undefined;
   const who = title(name, disk);
   const working = { guest, disk, who };
@@ -105,9 +111,9 @@ async function oneIsDestroyed(scene: Served, victim: Working, other: Working): P
 }
 
 /** The guests that are still there at the end. */
-export async function worksAndOutlives(scene: Served): Promise<void> {
+export async function worksAndOutlives(scene: Served, how: Attach): Promise<void> {
   const { checks, disks } = scene;
-  const all = await Promise.all(disks.map((disk, index) => work(scene, `vm${index + 1}`, disk, index + 1)));
+  const all = await Promise.all(disks.map((disk, index) => work(scene, `vm${index + 1}`, disk, index + 1, how)));
   const [first, second] = all;
   if (first !== undefined && second !== undefined) await oneIsDestroyed(scene, second, first);
   else checks.check('one guest is destroyed and the other goes on', false, 'not tried: a guest did not get that far');
