@@ -64,8 +64,7 @@ export class XenServer implements Source {
       xenCheck(native.xenServe(guest.handle, waiter.descriptor, this.#id), domid, 'waiting for its events');
       this.#sink = options.makeGuest(guest);
     } catch (error) {
-      if (this.#id >= 0) waiter.remove(this.#id);
-      guest.close();
+      this.#release();
       throw error;
     }
     const { memory, bars, tracker } = guest;
@@ -179,19 +178,27 @@ export class XenServer implements Source {
     counters.stray = this.#counts[2]!;
   }
 
+  /** The descriptor goes before what it belongs to. */
+  #release(): void {
+    try {
+      if (this.#id >= 0) this.#options.waiter.remove(this.#id);
+    } finally {
+      this.guest.close();
+    }
+  }
+
   /** Lets the guest go: its vCPUs that wait get ones, and nothing of it is left behind. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { waiter, onDetach, log } = this.#options;
+    const { onDetach, log } = this.#options;
     const { counters, guest } = this;
     guest.quiesce();
     this.#count();
     try {
       onDetach();
     } finally {
-      waiter.remove(this.#id);
-      guest.close();
+      this.#release();
       // Those that were taken and not answered above have their answer from closing.
       counters.answers = counters.taken;
       counters.protectedFrames = 0;
