@@ -212,12 +212,16 @@ export class FakeXenstored {
     const [subject = ''] = payload.toString('utf8').split('\0');
     this.requests.push(`${name ?? type} ${subject}`);
     if (name !== undefined) this.onRequest?.(name, subject);
-    if (name === undefined) return this.#answer(peer, TYPE.ERROR, request, transaction, zeroed(['ENOSYS']));
+    if (name === undefined) {
+      this.#answer(peer, TYPE.ERROR, request, transaction, zeroed(['ENOSYS']));
+      return;
+    }
     if (this.mute === name) return;
     if (this.wrong?.type === name) {
       const { bytes } = this.wrong;
       this.wrong = null;
-      return this.#send(peer, bytes(request, transaction));
+      this.#send(peer, bytes(request, transaction));
+      return;
     }
     const events: string[] = [];
     try {
@@ -384,7 +388,7 @@ export class FakeXenstored {
 
   #answer(peer: Peer, type: number, request: number, transaction: number, payload: Buffer): void {
     const header = Buffer.alloc(16);
-    [type, request, transaction, payload.length].forEach((word, at) => header.writeUInt32LE(word, at * 4));
+    for (const [at, word] of [type, request, transaction, payload.length].entries()) header.writeUInt32LE(word, at * 4);
     this.#send(peer, Buffer.concat([header, payload]));
   }
 

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isErrno, type XenstoreClient, XenstoreError } from '../../../../src/hypervisor/xen/xenstore/index.js';
@@ -284,7 +284,7 @@ describe('a xenstored that restarts', () => {
       bytes: (request) => encodeFrame(OPERATION.READ, request, 0, texts('x')).subarray(0, 9),
     };
     const asked = failure(client.read('/a'));
-    await client.list('/').catch(() => undefined);
+    await until(() => rig.store.requests.includes('READ /a'));
     await rig.store.restart();
     expect(String(await asked)).toContain('it ended after 9 bytes of a message');
   });
@@ -312,12 +312,6 @@ describe('a client that cannot connect says why', () => {
     expect(await refusal(rig.client({ path: file }))).toContain(
       'nobody listens there; xenstored does not run (ECONNREFUSED)',
     );
-  });
-
-  // Root may open everything.
-  test.runIf(process.getuid?.() !== 0)('when it may not', async () => {
-    chmodSync(rig.store.path, 0);
-    expect(await refusal(rig.client())).toContain('permission denied; this must run as root in dom0 (EACCES)');
   });
 
   test('and one that was closed stays closed', async () => {

@@ -65,7 +65,7 @@ describe('a transaction', () => {
     const failing = transaction(client, async (store) => {
       await store.write('/a', '1');
       await rig.store.restart();
-      await until(() => client.connected);
+      await until(() => client.generation === 2);
       await store.write('/b', '2');
     });
     expect(await refusal(failing)).toContain('WRITE /b: not connected to xenstored');
