@@ -26,6 +26,10 @@ export interface CommandResult {
   readonly lines: readonly string[];
 }
 
+/** dom0's PCI device with a memory BAR whose bytes are a file of the host: it stands for a GPU's physical aperture. */
+export const APERTURE_BAR = '0000:00:08.0/2';
+export const APERTURE_MIB = 256;
+
 const DEFAULT_MEMORY_MIB = 4096;
 const DOM0_MIB = 1536;
 /** Alone 10 s; several runs and a busy machine share the host's cores. */
@@ -49,7 +53,12 @@ function disk(id: string, path: string, snapshot: boolean): string[] {
   return ['-drive', drive, '-device', `virtio-blk-pci,drive=${id},disable-legacy=on`];
 }
 
-function machineArguments(options: MachineOptions, payload: string): string[] {
+function apertureDevice(file: string): string[] {
+  const memory = `memory-backend-file,id=aperture,mem-path=${file},size=${APERTURE_MIB}M,share=on`;
+  return ['-object', memory, '-device', 'ivshmem-plain,memdev=aperture,addr=08.0'];
+}
+
+function machineArguments(options: MachineOptions, payload: string, aperture: string): string[] {
   const { rig, share, forward } = options;
   const args = ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', '1'];
   args.push('-m', `${options.memoryMiB ?? DEFAULT_MEMORY_MIB}`, '-display', 'none', '-vga', 'none', '-monitor', 'none');
@@ -60,6 +69,7 @@ function machineArguments(options: MachineOptions, payload: string): string[] {
   args.push('-virtfs', `local,path=${share},mount_tag=share,security_model=none`);
   args.push('-chardev', 'stdio,id=control,signal=off', '-device', 'virtio-serial-pci,disable-legacy=on');
   args.push('-device', 'virtserialport,chardev=control,nr=1,name=control');
+  args.push(...apertureDevice(aperture));
   if (forward === undefined) args.push('-nic', 'none');
   else {
     const rule = `hostfwd=tcp:127.0.0.1:${forward.host}-:${forward.dom0}`;
@@ -72,14 +82,17 @@ function machineArguments(options: MachineOptions, payload: string): string[] {
 export class Machine {
   readonly rig: XenRig;
   readonly share: string;
+  /** The file with the bytes of APERTURE_BAR. */
+  readonly aperture: string;
   readonly #child: Child;
   readonly #boot: Follower;
   #number = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(rig: XenRig, share: string, child: Child, boot: Follower) {
+  private constructor(rig: XenRig, share: string, aperture: string, child: Child, boot: Follower) {
     this.rig = rig;
     this.share = share;
+    this.aperture = aperture;
     this.#child = child;
     this.#boot = boot;
   }
@@ -88,19 +101,20 @@ export class Machine {
   static async boot(options: MachineOptions): Promise<Machine> {
     const { rig, share, runFolder } = options;
     const payload = join(runFolder, 'payload.ext4');
+    const aperture = join(runFolder, 'aperture');
     await buildPayload(rig.tools, payload, join(runFolder, 'payload'));
     const { command, args, env } = qemu(rig.tools);
     const child = new Child({
       name: 'the Xen machine',
       command,
-      args: [...args, ...machineArguments(options, payload)],
+      args: [...args, ...machineArguments(options, payload, aperture)],
       // QEMU keeps there what dom0 writes to its disk, until it ends.
       env: { ...env, TMPDIR: runFolder },
       logFile: join(share, 'control.log'),
     });
     const boot = new Follower(join(share, 'boot.log'), options.onLine);
     void child.exited.then(() => boot.close('the Xen machine ended'));
-    const machine = new Machine(rig, share, child, boot);
+    const machine = new Machine(rig, share, aperture, child, boot);
     try {
       await child.lines.waitFor(/XENGT-DOM0 READY/, BOOT_LIMIT_MS);
       return machine;

@@ -1,4 +1,6 @@
 /** The project's daemon in dom0, started as a service without an init system, and stopped by SIGTERM as systemd would. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { XengtError } from '../../src/base/index.js';
 import { API_SOCKET, Dom0Api } from './api.js';
 import type { Machine } from './boot.js';
@@ -18,8 +20,8 @@ export interface Holdings {
 export interface DaemonOptions {
   /** The page and the metrics can be reached from outside dom0. */
   readonly remote?: boolean;
-  /** More of `xengt serve`. */
-  readonly flags?: readonly string[];
+  /** What its configuration file says. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
 export class Daemon {
@@ -37,7 +39,8 @@ export class Daemon {
   static async start(machine: Machine, options: DaemonOptions = {}): Promise<Daemon> {
     const page = options.remote === true ? `0.0.0.0:${METRICS_PORT} --allow-remote` : `127.0.0.1:${METRICS_PORT}`;
     const flags = [`--api ${API_SOCKET}`, `--metrics ${page}`, '--state-dir /run/xengt/state', '--no-demo'];
-    const serve = ['serve', ...flags, ...(options.flags ?? [])].join(' ');
+    const serve = ['serve', ...flags, '--config /share/xengt.json'].join(' ');
+    writeFileSync(join(machine.share, 'xengt.json'), JSON.stringify(options.configuration ?? {}));
     const [pid] = await machine.must(
       [
         'mkdir -p /run/xengt/state',

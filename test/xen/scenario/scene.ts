@@ -1,4 +1,6 @@
 /** What the parts of the Xen test share. */
+import { XengtError } from '../../../src/base/index.js';
+import type { VgpuInfo } from '../../../src/mediator/api.js';
 import { type ExecReport, parseExec } from '../../guest/exec-report.js';
 import type { Checks } from '../../guest/index.js';
 import { BALLOONED, complaints, GVT_DETECTED, INITIALIZED, says } from '../../guest/kernel-log.js';
@@ -91,4 +93,12 @@ export async function checkKernelLog(scene: Scene, guest: XenGuest, who: string)
   const wrong = complaints(log);
   const seen = wrong.slice(0, 5).join('\n        ');
   scene.checks.check(`${who}: no WARN, BUG or *ERROR* in the kernel log`, wrong.length === 0, seen);
+}
+
+/** The vGPU that the daemon has for a guest. */
+export async function vgpuOf(scene: Served, guest: XenGuest): Promise<VgpuInfo> {
+  const all = await scene.daemon.api.vgpus();
+  const found = all.find(({ transport }) => transport.kind === 'xen' && transport.domid === guest.domid);
+  if (found !== undefined) return found;
+  throw new XengtError('XENGT_E_NOT_FOUND', `the daemon has no vGPU for ${guest.name} (domain ${guest.domid})`);
 }

@@ -1,7 +1,9 @@
 /** Everything with the daemon: its start, its guests, its end, another start; then the toolstack sees what it saw. */
+import { APERTURE_BAR, APERTURE_MIB } from '../boot.js';
 import { Daemon } from '../daemon.js';
 import { difference, type Toolstack, toolstack } from '../toolstack.js';
 import { accounts } from './accounts.js';
+import { apertureIsMapped } from './aperture.js';
 import { type Attach, bootGuest, checkKernelLog, execute, type Scene, type Served, title } from './scene.js';
 import { worksAndOutlives } from './work.js';
 
@@ -24,17 +26,20 @@ async function stops(scene: Served): Promise<void> {
   checks.check('the daemon ends in time at SIGTERM', await daemon.stop());
 }
 
-/** After the daemon's end a guest that asks for a vGPU is refused; after its start a new guest works. */
+/** A new guest works after another start, now with a physical aperture. */
 async function restarts(scene: Scene): Promise<void> {
   const { checks, machine, disks } = scene;
   const [disk] = disks;
-  const daemon = await checks.works('the daemon starts again', () => Daemon.start(machine));
+  const daemon = await checks.works('the daemon starts again, with a physical aperture', () =>
+    Daemon.start(machine, { configuration: { apertureBar: APERTURE_BAR, apertureMiB: APERTURE_MIB } }),
+  );
   if (daemon === undefined || disk === undefined) return;
   const again: Served = { ...scene, daemon };
   const name = 'vm3';
   const who = `${title(name, disk)}, daemon restarted`;
   const guest = await bootGuest(again, name, disk, 'by hand');
   if (guest !== undefined) {
+    await apertureIsMapped(again, guest, who);
     await checks.works(`${who}: works to the end`, async () => {
       await guest.mustStep('probe', '', 240_000);
       await execute(again, guest, who, SUBMISSIONS);

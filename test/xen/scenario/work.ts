@@ -2,11 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XengtError } from '../../../src/base/index.js';
-import type { VgpuInfo } from '../../../src/mediator/api.js';
 import type { XenGuest } from '../guest.js';
 import type { GuestDisk } from '../provision/guest-disk.js';
 import { matchPicture } from './picture.js';
-import { type Attach, bootGuest, checkKernelLog, execute, type Served, title } from './scene.js';
+import { type Attach, bootGuest, checkKernelLog, execute, type Served, title, vgpuOf } from './scene.js';
 
 const SUBMISSIONS = 200;
 const SUBMISSIONS_AFTER = 80;
@@ -18,13 +17,6 @@ export interface Working {
   readonly guest: XenGuest;
   readonly disk: GuestDisk;
   readonly who: string;
-}
-
-async function vgpuOf(scene: Served, guest: XenGuest): Promise<VgpuInfo> {
-  const all = await scene.daemon.api.vgpus();
-  const found = all.find(({ transport }) => transport.kind === 'xen' && transport.domid === guest.domid);
-  if (found !== undefined) return found;
-  throw new XengtError('XENGT_E_NOT_FOUND', `the daemon has no vGPU for ${guest.name} (domain ${guest.domid})`);
 }
 
 async function showsPicture(scene: Served, { guest, who }: Working, seed: number): Promise<void> {
