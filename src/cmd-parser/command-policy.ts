@@ -3,7 +3,7 @@
  * command rows) and, where a single command deviates, one row by its name.
  *
  * - ring: ring contents and privileged (GGTT) batches. They run with privilege, so every way out of the own context counts.
- * - wa: indirect context and per-context buffers: like a ring, but inside a context switch, so nothing there may wait or jump.
+ * - wa: indirect context and per-context buffers: like a ring, but inside a context switch, so nothing there may jump.
  * - ppgtt: a batch in a per-process address space on Gen8+, which the hardware isolates. Judged where the operator asks for
  *   it, and always on engines whose hardware does not check registers (Gen9 BCS, CVE-2019-0155).
  * - haswell: a per-process batch on Gen7, where hardware checks too little: copied, judged, and the copy executed.

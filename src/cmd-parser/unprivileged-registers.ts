@@ -76,7 +76,6 @@ export const UNPRIVILEGED_REGISTERS: readonly UnprivilegedRow[] = [
   ...rows('shared', 'write', RCS, P_GEN9, [
     ['CS_DEBUG_MODE1', 0x20ec, 4],
     ['CTX_PREEMPT', 0x2248, 4],
-    ['COMMON_SLICE_CHICKEN3', 0x7304, 4],
     ['COMMON_SLICE_CHICKEN4', 0x731c, 4],
     ['L3SQCREG4', 0xb118, 4],
     ['ROW_CHICKEN, SAMPLER_MODE', 0xe180, 0x10],
@@ -124,8 +123,7 @@ export const UNPRIVILEGED_REGISTERS: readonly UnprivilegedRow[] = [
   ]),
   // other streamers' clocks run alike: profilers read them to line up traces
   ...rows('shared', 'read', ALL, EVERY, [['RCS_TIMESTAMP', 0x2358, 8]]),
-  ...rows('engine', 'read', VCS, EVERY, [['MFX status, byte counts and CRCs', 0x400, 0x8c0]]),
-  ...rows('engine', 'read', VCS, EVERY, [['MFC bit and macroblock statistics', 0x900, 0x100]]),
+  ...rows('engine', 'read', VCS, EVERY, [['MFX and MFC status, byte counts, statistics and CRCs', 0x400, 0x8c0]]),
   ...rows('shared', 'read', VCS, P_GEN9, [
     ['HCP status and byte counts', 0x1e900, 0x300],
     ['HuC status', 0xd000, 0x400],

@@ -292,16 +292,4 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       '(width | (bias << BIAS_SHIFT) | limited | (handler << HAN... → width | (bias << BIAS_SHIFT) | limited | (handler << HAND...',
     why: 'what is put among 32-bit words has 32 bits',
   },
-  {
-    file: 'src/cmd-parser/unprivileged-registers.ts',
-    at: 'MFC bit and macroblock statistics',
-    change: "row ...rows('engine', 'read', VCS, EVERY, [['MFC bit and macr... → dropped",
-    why: 'the row before it opens these registers too',
-  },
-  {
-    file: 'src/cmd-parser/unprivileged-registers.ts',
-    at: 'MFC bit and macroblock statistics',
-    change: "row ['MFC bit and macroblock statistics', 0x900, 0x100] → dropped",
-    why: 'the row before it opens these registers too',
-  },
 ];
