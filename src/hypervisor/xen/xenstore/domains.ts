@@ -72,10 +72,17 @@ function known(domains: readonly Domain[]): string {
 
 export interface DomainWatcherOptions {
   readonly client: XenstoreClient;
-  /** After every change that may have brought or taken a domain, one call at a time. */
-  readonly onChange: (live: ReadonlyMap<number, Domain>) => Promise<void> | void;
+  /**
+   * After every change that may have brought or taken a domain, one call at a time. `live` asks for the domains: whoever
+   * compares them with something else looks at that first, so that what belongs to a new domain is not taken for an old one's.
+   */
+  readonly onChange: (live: () => Promise<ReadonlyMap<number, Domain>>) => Promise<void>;
   readonly log: (message: string) => void;
+  /** After a look that failed while xenstored answers, the next one comes by itself so much later. */
+  readonly retryMs?: number;
 }
+
+const RETRY_MS = 5000;
 
 /** Tells when domains come and go. The events name none, so each is a reason to look at all of them. */
 export class DomainWatcher {
@@ -84,6 +91,9 @@ export class DomainWatcher {
   #again = false;
   #looking: Promise<void> | null = null;
   #closed = false;
+  #retry: NodeJS.Timeout | null = null;
+  /** The last complaint, which is made once. */
+  #told: string | null = null;
 
   constructor(options: DomainWatcherOptions) {
     this.#options = options;
@@ -108,6 +118,7 @@ export class DomainWatcher {
   /** No call is made after this. */
   async stop(): Promise<void> {
     this.#closed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#looking;
     for (const watch of this.#watches.splice(0)) await watch.close();
   }
@@ -117,11 +128,24 @@ export class DomainWatcher {
     while (this.#again && !this.#closed) {
       this.#again = false;
       try {
-        await onChange(await liveDomains(client));
+        await onChange(() => liveDomains(client));
+        this.#told = null;
       } catch (error) {
-        // A lost connection comes back with its watches, which fire: there is a next time.
-        log(`looking at the domains failed: ${reasonOf(error)}`);
+        const reason = reasonOf(error);
+        if (reason !== this.#told) log(`looking at the domains failed: ${reason}`);
+        this.#told = reason;
+        this.later();
       }
     }
+  }
+
+  /** Looks once more after a while. A lost connection needs that not: it comes back with its watches, which fire. */
+  later(): void {
+    if (this.#retry !== null || this.#closed || !this.#options.client.connected) return;
+    const { retryMs = RETRY_MS } = this.#options;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      void this.look();
+    }, retryMs);
   }
 }

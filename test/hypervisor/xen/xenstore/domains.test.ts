@@ -66,11 +66,13 @@ describe('an operator names a domain', () => {
 describe('a watcher of domains', () => {
   let seen: number[][];
   let watcher: DomainWatcher;
-  const start = async (onChange?: (live: ReadonlyMap<number, Domain>) => Promise<void> | void) => {
+  const start = async (
+    onChange: (live: ReadonlyMap<number, Domain>) => Promise<void> | void = (live) => void seen.push([...live.keys()]),
+  ) => {
     seen = [];
     watcher = new DomainWatcher({
       client,
-      onChange: onChange ?? ((live) => void seen.push([...live.keys()])),
+      onChange: async (live) => onChange(await live()),
       log: (line) => void rig.lines.push(line),
     });
     await watcher.start();
