@@ -17,8 +17,8 @@ import {
 } from './job.js';
 import type { Site } from './sites.js';
 
-/** Every mutation leaves its copy of the modules behind: after so many a process has taken about 1 GiB, and is replaced. */
-const PER_PROCESS = 128;
+/** Every mutation leaves its copy of the modules behind: after so many a process has taken a few GiB, and is replaced. */
+const PER_PROCESS = 32;
 
 export interface Options {
   readonly root: string;
