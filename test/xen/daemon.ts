@@ -10,6 +10,8 @@ import { PAYLOAD } from './guest.js';
 const START_LIMIT_S = 120;
 const STOP_LIMIT_S = 60;
 export const METRICS_PORT = 9464;
+const PID_FILE = '/run/xengt/pid';
+const EXIT_FILE = '/run/xengt/exit';
 
 export interface Holdings {
   readonly descriptors: number;
@@ -41,11 +43,22 @@ export class Daemon {
     const flags = [`--api ${API_SOCKET}`, `--metrics ${page}`, '--state-dir /run/xengt/state', '--no-demo'];
     const serve = ['serve', ...flags, '--config /share/xengt.json'].join(' ');
     writeFileSync(join(machine.share, 'xengt.json'), JSON.stringify(options.configuration ?? {}));
+    // A shell waits for it, to tell how it ended.
+    const service = [
+      `${PAYLOAD}/bin/node ${PAYLOAD}/dist/src/main.js ${serve} &`,
+      `echo $! >${PID_FILE}`,
+      'wait $!',
+      `echo $? >${EXIT_FILE}`,
+    ]
+      .join('; ')
+      .replace('&;', '&');
     const [pid] = await machine.must(
       [
         'mkdir -p /run/xengt/state',
-        `setsid ${PAYLOAD}/bin/node ${PAYLOAD}/dist/src/main.js ${serve} </dev/null >>/share/daemon.log 2>&1 &`,
-        'echo $!',
+        `rm -f ${PID_FILE} ${EXIT_FILE}`,
+        `setsid bash -c '${service}' </dev/null >>/share/daemon.log 2>&1 &`,
+        `while [ ! -s ${PID_FILE} ]; do sleep 0.1; done`,
+        `cat ${PID_FILE}`,
       ].join('\n'),
     );
     const daemon = new Daemon(machine, Number(pid));
@@ -61,7 +74,8 @@ export class Daemon {
       START_LIMIT_S,
     );
     if (up.code === 0) return daemon;
-    const why = up.code === 2 ? 'ended' : 'does not answer';
+    const exit = await machine.run(`cat ${EXIT_FILE}`);
+    const why = up.code === 2 ? `ended with exit code ${exit.lines.join(' ')}` : 'does not answer';
     await machine.run(`kill -9 ${pid}`);
     const tail = daemon.log.slice(-15).join('\n  ');
     throw new XengtError('XENGT_E_UNAVAILABLE', `The daemon in dom0 ${why}:\n  ${tail}`);
@@ -84,16 +98,17 @@ export class Daemon {
     return { descriptors: Number(descriptors), foreignMappings: Number(foreign) };
   }
 
-  /** SIGTERM, as systemd would; the exit code is not to be had, but that it went in time and what it said last is. */
-  async stop(): Promise<boolean> {
-    const { code } = await this.#machine.run(
+  /** SIGTERM, as systemd would; the exit code, or null if it did not go in time and was killed. */
+  async stop(): Promise<number | null> {
+    const { code, lines } = await this.#machine.run(
       [
         `kill -TERM ${this.pid} || exit 3`,
-        `for _ in {1..${STOP_LIMIT_S * 5}}; do kill -0 ${this.pid} 2>/dev/null || exit 0; sleep 0.2; done`,
+        `for _ in {1..${STOP_LIMIT_S * 5}}; do [ -s ${EXIT_FILE} ] && break; sleep 0.2; done`,
+        `cat ${EXIT_FILE} && exit 0`,
         `kill -9 ${this.pid}; exit 1`,
       ].join('\n'),
       STOP_LIMIT_S + 10,
     );
-    return code === 0;
+    return code === 0 ? Number(lines[0]) : null;
   }
 }

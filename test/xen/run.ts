@@ -13,7 +13,7 @@ import { plainGuest, type Scene, served, type VgpuSizes } from './scenario/index
 
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 /** The least that i915 and the test's work need: see VgpuSizes. */
-const VGPU: VgpuSizes = { lowMiB: 32, highMiB: 64, fences: 8 };
+const VGPU: VgpuSizes = { lowMiB: 16, highMiB: 32, fences: 8 };
 const USAGE = 'npm run test:xen -- [--kernel NAME]... [--by-hand] [--plain]';
 
 function readOptions(): { kernels: string[]; byHand: boolean; plain: boolean } {

@@ -79,7 +79,7 @@ export function checkExec(scene: Scene, who: string, report: ExecReport, wanted:
 }
 
 export async function execute(scene: Scene, guest: XenGuest, who: string, wanted: number): Promise<void> {
-  const { code, lines } = await guest.step('exec', wanted, 240_000);
+  const { code, lines } = await guest.step('exec', wanted, 400_000);
   checkExec(scene, who, parseExec(lines), wanted);
   scene.checks.check(`${who}: the program ends with exit code 0`, code === 0, `code ${code}`);
 }

@@ -23,7 +23,8 @@ async function checkHoldings(scene: Served, before: Awaited<ReturnType<Daemon['h
 async function stops(scene: Served): Promise<void> {
   const { checks, daemon } = scene;
   checks.check('the daemon is still running', await daemon.running());
-  checks.check('the daemon ends in time at SIGTERM', await daemon.stop());
+  const code = await daemon.stop();
+  checks.check('the daemon ends in time at SIGTERM, with exit code 0', code === 0, `${code}`);
 }
 
 /** A new guest works after another start, now with a physical aperture. */
