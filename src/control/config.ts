@@ -12,6 +12,7 @@ import { HOST_BAR } from '../hypervisor/index.js';
 import type { VgpuSpec } from '../mediator/api.js';
 import { brokenRule, check, choice, flag, list, numberOf, record, text } from './checked.js';
 import { isPath, isSocketPath, SOCKET_PATH_MAX, vgpuSpec } from './vgpu-spec.js';
+import { XEN_MODES, type XenMode } from './xen/index.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,6 +32,10 @@ export interface DaemonConfig {
   /** BAR of a device of the host that stands for the physical aperture of Xen guests. */
   readonly apertureBar: string | undefined;
   readonly stateDir: string;
+  /** Whether the domains of the host are followed; absent: off. */
+  readonly xen?: XenMode;
+  /** xenstored's socket; absent: where it usually is. */
+  readonly xenstored?: string | undefined;
   /** Without vGPUs or journals of its own, the daemon replays the journals that it ships. */
   readonly demo: boolean;
   readonly replay: readonly string[];
@@ -55,6 +60,7 @@ const schema = record({
     HOST_BAR.test(value),
   ).optional(),
   stateDir: text('an absolute path', isPath).optional(),
+  xen: choice(XEN_MODES).optional(),
   demo: flag().optional(),
   replay: list(text('an absolute path', isPath), 'paths of journals').optional(),
   vgpus: list(vgpuSpec, 'vGPUs').superRefine(namesDiffer).optional(),
@@ -72,6 +78,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   apertureMiB: 'XENGT_APERTURE_MIB',
   apertureBar: 'XENGT_APERTURE_BAR',
   stateDir: 'XENGT_STATE_DIR',
+  xen: 'XENGT_XEN',
   demo: 'XENGT_DEMO',
   replay: 'XENGT_REPLAY',
 };
@@ -83,6 +90,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   platform: '--platform',
   apertureMiB: '--aperture',
   stateDir: '--state-dir',
+  xen: '--xen',
   demo: '--no-demo',
   replay: '--replay',
 };
@@ -96,6 +104,7 @@ export interface ServeFlags {
   readonly platform?: string;
   readonly aperture?: string;
   readonly stateDir?: string;
+  readonly xen?: string;
   readonly demo?: boolean;
   readonly replay?: readonly string[];
 }
@@ -116,6 +125,9 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     apertureMiB: merged.apertureMiB ?? 1024,
     apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
+    xen: merged.xen ?? 'auto',
+    // As Xen's own tools have it.
+    xenstored: given(environment.XENSTORED_PATH),
     demo: merged.demo ?? true,
     replay: merged.replay ?? [],
     vgpus: merged.vgpus ?? [],
@@ -167,6 +179,7 @@ function fromFlags(flags: ServeFlags): Layer {
     platform: flags.platform === undefined ? undefined : fromText('platform', flags.platform),
     apertureMiB: flags.aperture === undefined ? undefined : fromText('apertureMiB', flags.aperture),
     stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
+    xen: flags.xen,
     demo: flags.demo,
     replay: flags.replay?.map((file) => resolve(file)),
   };

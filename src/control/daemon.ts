@@ -13,6 +13,7 @@ import type { Log } from './log.js';
 import { Metrics } from './metrics.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
+import { XenDomains } from './xen/index.js';
 
 /** How a mediator is started; the wiring in main passes the real one. */
 export type StartMediator = (options: {
@@ -47,8 +48,10 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   const mediator = await start({ platform, apertureMiB, apertureBar, stateDir });
   undo.push(() => mediator.stop());
 
+  const domains = new XenDomains({ mode: config.xen ?? 'off', mediator, log, socket: config.xenstored });
   const parts = {
     mediator,
+    domains,
     metrics: new Metrics(mediator, ours.version),
     pictures: new Pictures(mediator),
     package: ours,
@@ -67,7 +70,10 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     metrics = await listenTcp(open, config.metrics);
   }
   await announce(config, metrics, mediator, ours, log);
+  undo.push(() => domains.stop());
+  await domains.start();
   await createGuests(config, mediator, ours.root, log);
+  await domains.changed();
 
   let stopped: Promise<void> | undefined;
   return {

@@ -103,6 +103,10 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
     .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
+    .option(
+      '--xen <mode>',
+      'give vGPUs to domains of this Xen host that ask: auto (where xenstored is), on, off (XENGT_XEN)',
+    )
     .option('--replay <file...>', 'journals to replay as guests (XENGT_REPLAY, separated by colons)')
     .option('--no-demo', 'without guests of its own the daemon starts empty (XENGT_DEMO=false)')
     .action(async (options: Omit<ServeFlags, 'api' | 'demo'> & { demo: boolean }) => {

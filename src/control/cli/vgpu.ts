@@ -43,7 +43,7 @@ export function vgpuCommand(asking: Asking): Command {
     .description('make a vGPU and where its guest comes from')
     .argument('<name>', 'unique name')
     .option('--socket <path>', 'the guest attaches over vfio-user at this UNIX socket')
-    .option('--domain <id>', 'the guest is this domain of the Xen host that the daemon runs on')
+    .option('--domain <domain>', 'the guest is this domain, by number or name, of the Xen host that the daemon runs on')
     .option('--replay <file>', 'the guest is this journal')
     .option('--loop', 'start the journal again when it ends')
     .option('--type <type>', 'a type that `xengt types` lists')
@@ -156,7 +156,7 @@ function bodyOf(name: string, options: CreateOptions): unknown {
   if ([socket, domain, replay].filter((source) => source !== undefined).length !== 1) {
     throw new XengtError(
       'XENGT_E_USAGE',
-      'Give one of --socket PATH (a guest over vfio-user), --domain ID (a domain of Xen) and --replay FILE (a journal)',
+      'Give one of --socket PATH (a guest over vfio-user), --domain NAME|ID (a domain of Xen) and --replay FILE (a journal)',
     );
   }
   return {

@@ -11,11 +11,13 @@ import type { Metrics } from '../metrics.js';
 import type { PackageInfo } from '../package-info.js';
 import type { Pictures } from '../pictures.js';
 import { PROBLEM_TYPE, problemOf } from '../problem.js';
+import type { XenDomains } from '../xen/index.js';
 import { statusPage } from './page.js';
 import { changeVgpus, readVgpus } from './vgpus.js';
 
 export interface AppParts {
   readonly mediator: MediatorApi;
+  readonly domains: XenDomains;
   readonly metrics: Metrics;
   readonly pictures: Pictures;
   readonly package: PackageInfo;
@@ -75,7 +77,7 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
   app.get('/v1/isolation', () => mediator.isolation());
   app.get('/v1/stats', () => mediator.stats());
   readVgpus(app, mediator, parts.pictures);
-  if (!rules.readOnly) changeVgpus(app, mediator);
+  if (!rules.readOnly) changeVgpus(app, mediator, parts.domains);
   statusPage(app, parts.package.root);
   return app;
 }

@@ -5,6 +5,7 @@ import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
 import { check, flag, record } from '../checked.js';
 import type { Pictures } from '../pictures.js';
 import { SCAN_PROCESSES, vgpuSpec } from '../vgpu-spec.js';
+import type { XenDomains } from '../xen/index.js';
 
 type ById = { Params: { id: string } };
 
@@ -41,15 +42,27 @@ export function readVgpus(app: FastifyInstance, mediator: MediatorApi, pictures:
   });
 }
 
-export function changeVgpus(app: FastifyInstance, mediator: MediatorApi): void {
+/** A domain may be given by name, and must be one of the host's: it becomes its number. What is none is left to the check. */
+async function withDomain(body: unknown, domains: XenDomains): Promise<unknown> {
+  if (typeof body !== 'object' || body === null || !('domain' in body && 'transport' in body)) return body;
+  const { domain, transport } = body;
+  if (transport !== 'xen') return body;
+  const named = typeof domain === 'string' && domain !== '';
+  if (!named && !(domains.followed && Number.isInteger(domain))) return body;
+  return { ...body, domain: await domains.find(String(domain)) };
+}
+
+export function changeVgpus(app: FastifyInstance, mediator: MediatorApi, domains: XenDomains): void {
   app.post('/v1/vgpus', async ({ body }, reply) => {
-    const created = await mediator.createVgpu(check(vgpuSpec, body));
+    const created = await mediator.createVgpu(check(vgpuSpec, await withDomain(body, domains)));
+    if (created.transport.kind === 'xen') await domains.changed();
     return reply.code(201).header('location', `/v1/vgpus/${created.id}`).send(created);
   });
 
   app.delete<ById>('/v1/vgpus/:id', async ({ params }, reply) => {
-    const { id } = await find(mediator, params.id);
+    const { id, transport } = await find(mediator, params.id);
     await mediator.removeVgpu(id);
+    if (transport.kind === 'xen') await domains.changed();
     return reply.code(204).send();
   });
 

@@ -78,8 +78,10 @@ export class XenDomains {
    */
   async find(key: string): Promise<number> {
     if (this.#following === null) {
-      const text = `domain: ${JSON.stringify(key)}: names are known only to a daemon that follows the domains of its host (--xen on); give the number`;
-      if (!/^\d{1,5}$/.test(key)) throw new XengtError('XENGT_E_XEN', text);
+      if (!/^\d{1,5}$/.test(key)) {
+        const rule = 'names are known only where the domains of the host are followed (--xen on); give the number';
+        throw new XengtError('XENGT_E_CONFIG', `domain: ${JSON.stringify(key)}: ${rule}`);
+      }
       return Number(key);
     }
     return (await this.#following.follower.find(key)).domid;
