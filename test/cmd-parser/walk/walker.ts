@@ -1,4 +1,6 @@
 /** Whole memories walked: batches of every trust, each in its own kind of memory, and rings that start them. */
+
+import type { Frames } from '../../../src/base/index.js';
 import {
   createScanResult,
   type RootTranslator,
@@ -50,7 +52,21 @@ export function store(home: Home, address: number, ...data: number[]): number[] 
 /** A command that no stream may have, whoever looks at it. */
 export const FORBIDDEN: readonly number[] = [CMD.MI_CLFLUSH | GLOBAL | len(4), 0, 0, 0];
 
-export type Memory = Record<number, readonly number[]>;
+/** Address to dwords, or what answers by itself. */
+export type Memory = Record<number, readonly number[]> | Frames;
+const isFrames = (memory: Memory): memory is Frames => 'locate' in memory && typeof memory.locate === 'function';
+const framesIn = (memory: Memory): Frames => (isFrames(memory) ? memory : framesOf(memory));
+
+/** `pages` pages from `address` on, all of them no-operations but the last, which is `last`. */
+export function longMemory(address: number, pages: number, last: readonly number[]): Frames {
+  const words = new Uint32Array(2048);
+  words.set(last, 1024);
+  const first = address / PAGE;
+  return {
+    words,
+    locate: (page) => (page < first || page >= first + pages ? -1 : page === first + pages - 1 ? 1024 : 0),
+  };
+}
 
 export interface Around {
   engine?: EngineId;
@@ -76,7 +92,7 @@ export function run(home: Home, memory: Memory, around: Around = {}): ScanResult
     engine,
     trust,
     address,
-    memory: framesOf(memory),
+    memory: framesIn(memory),
     ranges,
     hwspPage,
     copy: home === 'copied',
@@ -101,7 +117,7 @@ export function ring(
   const result = createScanResult();
   const perProcess = {
     trust: home === 'haswell' ? ('haswell' as const) : ('ppgtt' as const),
-    memory: framesOf(memory),
+    memory: framesIn(memory),
     space,
     copy: home !== 'ppgtt',
   };
@@ -113,7 +129,7 @@ export function ring(
       start: asked.start ?? 0,
       end: asked.end ?? words.length,
       ranges,
-      ggtt: framesOf(asked.ggtt ?? (home === 'privileged' ? memory : {})),
+      ggtt: framesIn(asked.ggtt ?? (home === 'privileged' ? memory : {})),
       hwspPage,
       ...(home === 'privileged' ? {} : { perProcess }),
       cache: asked.cache,
