@@ -43,11 +43,9 @@ const SLACK_MS = 30_000;
  * MONITOR Xen's idle loop panics, with RDTSCP an HVM guest's emulated instruction never completes.
  */
 const CPU = 'EPYC,-smap,-monitor,-rdtscp';
-/**
- * Without `xsave=0`, vector registers of dom0's programs are mixed up now and then while a guest runs: copies go wrong.
- */
+/** With XSAVE some copies of vector registers came out wrong while a guest ran; without it none did (docs/xen-rig.md). */
 const XEN_LINE = `xsave=0 console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info conring_size=256k dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M dom0_max_vcpus=1`;
-/** dom0 must not take the emulated TSC for its clock: when it finds it unstable, it stands still. No commas: QEMU separates the modules of `-initrd` with them. */
+/** dom0 must not take the emulated TSC, which it may find unstable, for its clock. No commas: QEMU separates the modules of `-initrd` with them. */
 const DOM0_LINE = 'console=hvc0 earlyprintk=xen loglevel=7 clocksource=xen mitigations=off nokaslr';
 
 function disk(id: string, path: string, snapshot: boolean): string[] {
