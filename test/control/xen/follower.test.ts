@@ -26,7 +26,7 @@ describe('a domain whose device model asks for a vGPU', () => {
       `${ROOT}/5/uuid = uuid-5`,
       `${ROOT}/5/vgpu = 1`,
     ]);
-    expect(rig.lines.join('\n')).toContain('domain 5 "desk" has vGPU 1 "desk" (type=V5_4,weight=3)');
+    await until(() => rig.lines.includes('Xen: domain 5 "desk" has vGPU 1 "desk" (type=V5_4,weight=3)'));
   });
 
   test('gets it also when it asked before the daemon was there', async () => {
@@ -148,7 +148,7 @@ describe('a domain that goes', () => {
     await until(async () => (await rig.mediator.attached()).join() === 'other: 6');
     await until(() => nodes().every((line) => line.startsWith(`${ROOT}/6/`)));
     expect(rig.node(6, 'state')).toBe('ready');
-    expect(rig.lines.join('\n')).toContain('domain 5 is gone, and vGPU 1 "desk" with it');
+    await until(() => rig.lines.includes('Xen: domain 5 is gone, and vGPU 1 "desk" with it'));
   });
 
   test('and comes back under its name, as at a reboot, gets a new vGPU', async () => {

@@ -140,6 +140,11 @@ describe('a guest that asks for a vGPU', () => {
   });
 });
 
+test('a guest without a vGPU can be restored', async () => {
+  expect((await start([...ARGS, '-incoming', 'fd:3']).ended).code).toBe(0);
+  expect(qemuArguments()).toEqual([...ARGS, '-incoming', 'fd:3']);
+});
+
 test('a guest without a vGPU gets its QEMU at once, and the store is not touched', async () => {
   const { code } = await start(ARGS).ended;
   expect(code).toBe(0);
@@ -157,6 +162,11 @@ describe('what cannot be meant is refused', () => {
     ],
     ['with nothing for a value', [...ARGS, '-xengt', ''], '-xengt: "" is not allowed'],
     ['twice', [...ARGS, '-xengt', 'type=V5_4', '-xengt', 'type=V5_8'], '-xengt: given twice'],
+    [
+      'of a guest that is restored',
+      [...ARGS, '-incoming', 'fd:3', '-xengt', 'type=V5_4'],
+      'a guest with a vGPU cannot be restored',
+    ],
     ['without a domain', ['-xengt', 'type=V5_4'], 'there is no -xen-domid with a number'],
     [
       'with a domain that is none',
