@@ -89,6 +89,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   allowRemote: '--allow-remote',
   platform: '--platform',
   apertureMiB: '--aperture',
+  apertureBar: '--aperture-bar',
   stateDir: '--state-dir',
   xen: '--xen',
   demo: '--no-demo',
@@ -103,6 +104,7 @@ export interface ServeFlags {
   readonly allowRemote?: boolean;
   readonly platform?: string;
   readonly aperture?: string;
+  readonly apertureBar?: string;
   readonly stateDir?: string;
   readonly xen?: string;
   readonly demo?: boolean;
@@ -178,6 +180,7 @@ function fromFlags(flags: ServeFlags): Layer {
     allowRemote: flags.allowRemote,
     platform: flags.platform === undefined ? undefined : fromText('platform', flags.platform),
     apertureMiB: flags.aperture === undefined ? undefined : fromText('apertureMiB', flags.aperture),
+    apertureBar: flags.apertureBar,
     stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
     xen: flags.xen,
     demo: flags.demo,

@@ -48,6 +48,8 @@ export interface VgpuInfo {
   readonly monitor: boolean;
   readonly scanProcesses: ScanProcesses;
   readonly transport: VgpuTransport;
+  /** Xen's number of the guest's ioreq server, for whoever must remove it after a crash; null for other guests. */
+  readonly ioreqServer: number | null;
   /** `waiting` for a guest, `attached`, or `failsafe` (with the reason). */
   readonly state: 'waiting' | 'attached' | 'failsafe';
   readonly reason: string | null;

@@ -349,6 +349,7 @@ export class MediatorService implements MediatorCalls {
   #info(id: number): VgpuInfo {
     const { vgpu, name, vm, type, monitor } = this.#core.get(id);
     const { grant } = vgpu;
+    const { spec, server } = this.#seats.get(id)!;
     return {
       id,
       name,
@@ -360,7 +361,8 @@ export class MediatorService implements MediatorCalls {
       weight: grant.weight,
       monitor,
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
-      transport: this.#seats.get(id)!.spec.transport,
+      transport: spec.transport,
+      ioreqServer: server instanceof XenServer ? server.serverId : null,
       state: vgpu.state,
       reason: vgpu.reason,
       lastDropped: vgpu.lastDropped,

@@ -61,6 +61,7 @@ export class FakeMediator implements MediatorApi {
       monitor: spec.monitor ?? true,
       scanProcesses: spec.scanProcesses ?? 'needed',
       transport: spec.transport,
+      ioreqServer: spec.transport.kind === 'xen' ? 2 : null,
       state: spec.transport.kind === 'replay' ? 'attached' : 'waiting',
       reason: null,
       lastDropped: null,

@@ -102,6 +102,7 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--allow-remote', 'let --metrics be an address that other machines reach (XENGT_ALLOW_REMOTE)')
     .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
     .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
+    .option('--aperture-bar <bar>', 'BAR of the host that Xen guests reach as their aperture (XENGT_APERTURE_BAR)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
     .option(
       '--xen <mode>',

@@ -38,11 +38,6 @@ const RETRY_MS = 5000;
 const ALL = 0;
 const SERVER = /^\d{1,5}$/;
 
-/** The number of a guest's ioreq server, where the mediator tells it. */
-function serverOf(info: VgpuInfo): number | null {
-  return 'ioreqServer' in info && typeof info.ioreqServer === 'number' ? info.ioreqServer : null;
-}
-
 const isLost = (error: unknown): boolean =>
   isErrno(error, 'ENOTCONN') || isErrno(error, 'ETIMEDOUT') || isErrno(error, 'EPROTO');
 
@@ -349,5 +344,5 @@ export class Follower {
 }
 
 function attachmentOf(info: VgpuInfo, { uuid }: Domain): Attachment {
-  return { vgpu: info.id, server: serverOf(info), uuid };
+  return { vgpu: info.id, server: info.ioreqServer, uuid };
 }

@@ -41,7 +41,7 @@ export class XenMediator extends FakeMediator {
 }
 
 function withServer(info: VgpuInfo): VgpuInfo {
-  return info.transport.kind === 'xen' ? Object.assign({}, info, { ioreqServer: info.id + 10 }) : info;
+  return info.transport.kind === 'xen' ? { ...info, ioreqServer: info.id + 10 } : info;
 }
 
 export class FollowRig {
