@@ -9,7 +9,7 @@ import {
 } from '../../../src/cmd-parser/index.js';
 import { BATCH, framesOf, LOW_START } from '../harness.js';
 import { PROCESS } from '../policy/judge.js';
-import { END, JUNK, jump, longMemory, type Memory, NOOP, noops, PAGE, ring, SECOND, store } from './walker.js';
+import { END, JUNK, jump, longMemory, type Memory, NOOP, noops, PAGE, ring, run, SECOND, store } from './walker.js';
 
 const privileged = (address: number, bits = 0): number[] => jump('privileged', address, bits);
 const at = (index: number): number => BATCH + index * PAGE;
@@ -345,5 +345,84 @@ describe('page versions', () => {
       expect([index, cache.changed - before]).toEqual([index, 1]);
       versions.byPage.delete(one / PAGE);
     }
+  });
+  it('of a page that nobody counted have it compared, whatever is counted now', () => {
+    const versions = new Counted();
+    versions.byPage.set(page, -1);
+    const cache = new VerdictCache(versions);
+    for (let i = 0; i < 2; i++) ring('privileged', privileged(BATCH), { [BATCH]: dwords }, { cache });
+    versions.byPage.set(page, 0);
+    expect(ring('privileged', privileged(BATCH), changed(3), { cache }).ok).toBe(false);
+    expect([cache.hits, cache.misses, cache.changed]).toEqual([0, 3, 1]);
+  });
+});
+
+describe('verdicts that share a place', () => {
+  it('are told apart by address and address space', () => {
+    const cache = new VerdictCache();
+    const [near, far] = [PROCESS, PROCESS + 2 ** 28];
+    const body = { [near]: [NOOP, END], [far]: [NOOP, END] };
+    for (let i = 0; i < 2; i++) run('copied', body, { cache, space: 2, address: near });
+    const other = run('copied', body, { cache, space: 1, address: far });
+    expect(other.batches.map(({ sourceGmadr }) => sourceGmadr)).toEqual([far]);
+    expect([cache.hits, cache.changed]).toEqual([0, 0]);
+    // the place is the other's now
+    expect(run('copied', body, { cache, space: 2, address: near }).batches).toMatchObject([{ sourceGmadr: near }]);
+    expect([cache.hits, cache.changed, cache.entries]).toEqual([0, 0, 1]);
+  });
+  it('are told apart by trust', () => {
+    const cache = new VerdictCache();
+    const body = { [BATCH]: [NOOP, END] };
+    for (let i = 0; i < 2; i++) run('privileged', body, { cache, address: BATCH });
+    expect(run('copied', body, { cache, address: BATCH }).batches[0]!.perProcess).toBe(true);
+    expect(run('haswell', body, { cache, address: BATCH }).batches[0]!.perProcess).toBe(true);
+    expect(cache.hits).toBe(0);
+  });
+});
+
+describe('memory that a verdict is compared with', () => {
+  /** Two pages that follow each other for the guest alone. */
+  const apart = (words: readonly number[]): Frames => {
+    const all = new Uint32Array(4096);
+    all.set(words.slice(0, 2), 3072 + 1022);
+    all.set(words.slice(2), 1024);
+    return { words: all, locate: (page) => (page === at(0) / PAGE ? 3072 : page === at(1) / PAGE ? 1024 : -1) };
+  };
+  it('is each page where it is', () => {
+    const first = at(1) - 8;
+    const dwords = [NOOP, NOOP, NOOP, NOOP, END];
+    for (let index = 0; index < dwords.length; index++) {
+      const cache = new VerdictCache();
+      const go = (words: readonly number[]) => ring('privileged', privileged(first), apart(words), { cache }).ok;
+      expect([go(dwords), go(dwords), go(dwords), cache.hits]).toEqual([true, true, true, 1]);
+      expect(go(dwords.map((word, i) => (i === index ? JUNK : word)))).toBe(false);
+      expect([cache.hits, cache.misses, cache.changed]).toEqual([1, 3, 1]);
+    }
+  });
+  it('may not be known: what a process has is not compared with nothing', () => {
+    const cache = new VerdictCache();
+    const ggtt = { [at(0)]: [...jump('copied', PROCESS, SECOND), END] };
+    const dwords = privileged(at(0));
+    for (let i = 0; i < 3; i++) ring('copied', dwords, { [PROCESS]: [NOOP, END] }, { cache, ggtt });
+    expect(cache.hits).toBe(1);
+    expect(ring('privileged', dwords, ggtt, { cache })).toMatchObject({
+      ok: true,
+      unprivilegedBatches: 1,
+      batches: [{}],
+    });
+    expect([cache.hits, cache.changed]).toEqual([1, 1]);
+  });
+  it('may be another object with every scan', () => {
+    const cache = new VerdictCache();
+    const inside = (offset: number, word: number): Frames => {
+      const backing = new Uint32Array(4096);
+      backing.set([word, END], offset + 1024);
+      const words = backing.subarray(offset);
+      return { words, locate: (page) => (page === at(0) / PAGE ? 1024 : -1) };
+    };
+    for (const offset of [0, 16, 32])
+      expect(ring('privileged', privileged(at(0)), inside(offset, NOOP), { cache }).ok).toBe(true);
+    expect(cache.hits).toBe(1);
+    expect(ring('privileged', privileged(at(0)), inside(64, JUNK), { cache }).ok).toBe(false);
   });
 });
