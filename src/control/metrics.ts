@@ -168,6 +168,12 @@ function rows(version: string): readonly Row[] {
       (x) => x.givenUpFrames,
     ),
     perXen(
+      'xengt_vgpu_xen_given_up_total',
+      'counter',
+      'Times that a page table of a Xen guest was no longer protected because it was written often.',
+      (x) => x.timesGivenUp,
+    ),
+    perXen(
       'xengt_vgpu_xen_windows_mapped_total',
       'counter',
       'Windows of a Xen guest’s memory that were mapped.',

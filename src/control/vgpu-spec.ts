@@ -42,6 +42,7 @@ const shape = {
   weight: whole(1, 255).optional(),
   monitor: flag().optional(),
   scanProcesses: SCAN_PROCESSES.optional(),
+  pageTables: choice(['auto', 'compare']).optional(),
   transport: choice(['vfio-user', 'xen', 'replay']),
   socket: socketPath.optional(),
   /** Xen's number of the domain; dom0 and those from 0x7ff0 on are no guests. */

@@ -27,6 +27,7 @@ import {
 } from '../hw/index.js';
 import { PageComparer } from './page-compare.js';
 import { type PagePool, SYNC_ON_SUBMIT, type TrackingStrategy } from './ports.js';
+import { type ShadowAudit, ShadowAuditor } from './shadow-audit.js';
 import { KIND, type Kind, type ShadowTable, ShadowTables, tableName } from './shadow-table.js';
 
 export interface ShadowPpgttOptions {
@@ -463,6 +464,25 @@ export class ShadowPpgtt {
 
   #clear(root: Root): void {
     for (const table of root.tables) if (table !== null) this.#tables.clear(table);
+  }
+
+  /**
+   * Brings all shadows in step, then compares them with the guest's tables by other means.
+   * @throws XengtError XENGT_E_PPGTT as sync() does
+   */
+  audit(): ShadowAudit {
+    const auditor = new ShadowAuditor({
+      guest: this.#guest,
+      scratch: this.#tables.scratch,
+      allow64K: this.#allow64K,
+    });
+    for (const root of this.#roots) {
+      this.sync(root);
+      root.tables.forEach((table, i) => {
+        if (table !== null) auditor.walk(table, root.pdps[i]! / PAGE_SIZE);
+      });
+    }
+    return auditor.result;
   }
 
   save(): PpgttSnapshot {

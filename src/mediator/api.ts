@@ -18,6 +18,8 @@ export interface VgpuSpec {
   readonly monitor?: boolean;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses;
+  /** Default: 'auto'. */
+  readonly pageTables?: PageTables;
   /** Where the guest comes from. */
   readonly transport: VgpuTransport;
   /** Write a journal of everything that the guest does. */
@@ -29,6 +31,23 @@ export interface VgpuSpec {
  * Gen9), or all.
  */
 export type ScanProcesses = 'needed' | 'all';
+
+/**
+ * How the guest's page tables are followed: write-protected where the hypervisor can (those that are written often are compared
+ * at each submission), or all compared at each submission.
+ */
+export type PageTables = 'auto' | 'compare';
+
+/** Shadow page tables compared with the guest's, entry by entry. */
+export interface PageTableAudit {
+  readonly tables: number;
+  /** Shadow entries that were compared, and those of them that lead to the guest's memory. */
+  readonly entries: number;
+  readonly present: number;
+  /** Entries that are not what they should be, and the first of them in words. */
+  readonly differing: number;
+  readonly first: string | null;
+}
 
 export type VgpuTransport =
   | { readonly kind: 'vfio-user'; readonly socket: string }
@@ -47,6 +66,7 @@ export interface VgpuInfo {
   readonly weight: number;
   readonly monitor: boolean;
   readonly scanProcesses: ScanProcesses;
+  readonly pageTables: PageTables;
   readonly transport: VgpuTransport;
   /** Xen's number of the guest's ioreq server, for whoever must remove it after a crash; null for other guests. */
   readonly ioreqServer: number | null;
@@ -101,6 +121,8 @@ export interface XenCounts {
   readonly trackedWrites: number;
   readonly protectedFrames: number;
   readonly givenUpFrames: number;
+  /** Times that a page table was given up. */
+  readonly timesGivenUp: number;
   /** Windows of the guest's memory that were mapped. */
   readonly windowsMapped: number;
   /** Requests that were answered, but not as the guest meant them, by rule. */
@@ -161,6 +183,8 @@ export interface MediatorApi {
   types(): Promise<TypeInfo[]>;
   stats(): Promise<MediatorStats>;
   unknownRegisters(id: number): Promise<UnknownRegister[]>;
+  /** Null without a guest. Refused with XENGT_E_PPGTT where the guest's tables cannot be shadowed. */
+  auditPageTables(id: number): Promise<PageTableAudit | null>;
   isolation(): Promise<{ violations: number; last: string[] }>;
   /** The picture on the vGPU's first active pipe; null when nothing is shown. */
   screen(id: number): Promise<Screen | null>;

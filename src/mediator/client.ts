@@ -13,6 +13,7 @@ const METHODS = [
   'types',
   'stats',
   'unknownRegisters',
+  'auditPageTables',
   'isolation',
   'screen',
   'setMonitor',

@@ -19,6 +19,7 @@ import { compilePolicy, type Policy } from '../mmio/index.js';
 import { Arbiter, type HangLimits, type ScanProcesses } from '../scheduler/index.js';
 import {
   MAX_SHADOW_PAGES,
+  type PageTables,
   Partition,
   type PartitionSlice,
   resolveType,
@@ -51,6 +52,8 @@ export interface NewVgpu {
   readonly monitor: boolean;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses | undefined;
+  /** Default: 'auto'. */
+  readonly pageTables?: PageTables | undefined;
   /** Exactly this part of the device, as a journal needs it. */
   readonly grant?: Grant | undefined;
 }
@@ -157,6 +160,7 @@ export class MediatorCore {
       monitor: spec.monitor,
       edid: EDIDS[type.resolution],
       scanProcesses: spec.scanProcesses,
+      pageTables: spec.pageTables,
     });
     const member: Member = {
       id: grant.vgpu,

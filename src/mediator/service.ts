@@ -361,6 +361,7 @@ export class MediatorService implements MediatorCalls {
       weight: grant.weight,
       monitor,
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
+      pageTables: vgpu.pageTables,
       transport: spec.transport,
       ioreqServer: server instanceof XenServer ? server.serverId : null,
       state: vgpu.state,
@@ -385,6 +386,10 @@ export class MediatorService implements MediatorCalls {
 
   unknownRegisters(id: number) {
     return this.#core.unknownRegisters(id);
+  }
+
+  auditPageTables(id: number) {
+    return this.#core.get(id).vgpu.auditPageTables();
   }
 
   isolation() {

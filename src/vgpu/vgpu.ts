@@ -4,7 +4,7 @@
  */
 import { type Clock, type GuestMemory, NEVER, PAGE_SIZE, reasonOf, XengtError } from '../base/index.js';
 import type { Gpu } from '../gpu/index.js';
-import { GgttSlice, ShadowPpgtt } from '../gtt/index.js';
+import { GgttSlice, type ShadowAudit, ShadowPpgtt } from '../gtt/index.js';
 import { ENGINES, type EngineId, FENCE_BASE, type Grant, type Platform } from '../hw/index.js';
 import type { GuestPort, PlainRegisters, Space, TrapSink } from '../hypervisor/index.js';
 import { type Policy, RegisterFile } from '../mmio/index.js';
@@ -17,7 +17,7 @@ import { VirtualInterrupts } from './interrupts.js';
 import { OpRegion } from './opregion.js';
 import { PciConfig } from './pci-config.js';
 import { Pvinfo } from './pvinfo.js';
-import { trackingOf } from './write-tracking.js';
+import { type PageTables, trackingOf } from './write-tracking.js';
 
 export interface VgpuOptions {
   readonly grant: Grant;
@@ -30,6 +30,8 @@ export interface VgpuOptions {
   readonly edid: Uint8Array;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses | undefined;
+  /** Default: 'auto'. */
+  readonly pageTables?: PageTables | undefined;
 }
 
 /** Where a trap landed, for the counters. */
@@ -68,6 +70,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   readonly refusals = new Map<string, number>();
   /** For adapters that answer plain reads by themselves; those count as traps all the same. */
   readonly plainRegisters: PlainRegisters;
+  /** How guests' page tables are followed. */
+  readonly pageTables: PageTables;
   /** Why the last workload that was given up did not end, though the vGPU goes on: a hang, or what a process asked for. */
   lastDropped: string | null = null;
 
@@ -88,6 +92,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.platform = platform;
     this.grant = grant;
     this.#scanProcesses = options.scanProcesses ?? 'needed';
+    this.pageTables = options.pageTables ?? 'auto';
     this.regs = new RegisterFile<Vgpu>(options.policy, this);
     this.bank = this.regs.bank;
     this.plainRegisters = {
@@ -167,6 +172,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     return this.#ppgtt?.shadowPages ?? 0;
   }
 
+  /** Whether the shadow page tables say what the guest's say; null without a guest. @throws XengtError XENGT_E_PPGTT */
+  auditPageTables(): ShadowAudit | null {
+    return this.#ppgtt?.audit() ?? null;
+  }
+
   // ---- life
 
   attach(guest: GuestPort): void {
@@ -180,7 +190,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       guest: guest.memory,
       pool,
       maxShadowPages: MAX_SHADOW_PAGES,
-      strategy: trackingOf(guest),
+      strategy: trackingOf(guest, this.pageTables),
     });
     try {
       gpu.attachMemory(this.id, guest.memory);

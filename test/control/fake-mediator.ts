@@ -60,6 +60,7 @@ export class FakeMediator implements MediatorApi {
       weight: spec.weight ?? 2,
       monitor: spec.monitor ?? true,
       scanProcesses: spec.scanProcesses ?? 'needed',
+      pageTables: spec.pageTables ?? 'auto',
       transport: spec.transport,
       ioreqServer: spec.transport.kind === 'xen' ? 2 : null,
       state: spec.transport.kind === 'replay' ? 'attached' : 'waiting',
@@ -125,6 +126,7 @@ export class FakeMediator implements MediatorApi {
                 trackedWrites: 12,
                 protectedFrames: 8,
                 givenUpFrames: 2,
+                timesGivenUp: 4,
                 windowsMapped: 30,
                 refusals: { 'xen.bar-edge': 3 },
               }
@@ -166,6 +168,12 @@ export class FakeMediator implements MediatorApi {
     this.#called('unknownRegisters');
     this.#info(id);
     return [{ offset: 0x4400, name: null, reads: 1, writes: 2 }];
+  }
+
+  async auditPageTables(id: number) {
+    this.#called('auditPageTables');
+    if (this.#info(id).state !== 'attached') return null;
+    return { tables: 4, entries: 2048, present: 3, differing: 0, first: null };
   }
 
   async isolation() {

@@ -74,8 +74,22 @@ describe('an operator over the UNIX socket', () => {
     expect((await ask(rig.socket, '/v1/vgpus/1/unknown-registers')).json()).toEqual({
       registers: [{ offset: 0x4400, name: null, reads: 1, writes: 2 }],
     });
+    expectProblem(
+      await ask(rig.socket, '/v1/vgpus/1/page-tables', { method: 'POST' }),
+      404,
+      'XENGT_E_NOT_FOUND',
+      /no guest now/,
+    );
+    await create(JOURNAL);
+    expect((await ask(rig.socket, '/v1/vgpus/2/page-tables', { method: 'POST' })).json()).toMatchObject({
+      entries: 2048,
+      differing: 0,
+    });
     expect((await ask(rig.socket, '/v1/isolation')).json()).toEqual({ violations: 0, last: [] });
-    expect((await ask(rig.socket, '/v1/stats')).json()).toMatchObject({ platform: 'SKL', vgpus: [{ name: 'one' }] });
+    expect((await ask(rig.socket, '/v1/stats')).json()).toMatchObject({
+      platform: 'SKL',
+      vgpus: [{ name: 'one' }, {}],
+    });
   });
 
   test('reads per engine what each vGPU used', async () => {

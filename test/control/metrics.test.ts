@@ -72,6 +72,7 @@ test('each family has its type and help', async () => {
     xengt_vgpu_xen_table_writes_total: 'counter',
     xengt_vgpu_xen_protected_frames: 'gauge',
     xengt_vgpu_xen_given_up_frames: 'gauge',
+    xengt_vgpu_xen_given_up_total: 'counter',
     xengt_vgpu_xen_windows_mapped_total: 'counter',
     xengt_vgpu_state: 'gauge',
     xengt_build_info: 'gauge',
@@ -141,6 +142,7 @@ test('guests of Xen have what their adapter did, and others have no such samples
     ['xengt_vgpu_xen_table_writes_total', 12],
     ['xengt_vgpu_xen_protected_frames', 8],
     ['xengt_vgpu_xen_given_up_frames', 2],
+    ['xengt_vgpu_xen_given_up_total', 4],
     ['xengt_vgpu_xen_windows_mapped_total', 30],
   ] as const) {
     expect(samples(families, name)).toEqual({ [`${name}{vgpu="x"}`]: value });

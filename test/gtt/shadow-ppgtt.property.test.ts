@@ -173,6 +173,10 @@ test.each([
           expect(ppgtt.gfnOf(handle, 2 ** 18), 'no page directory').toBe(-1);
           expect(ppgtt.gfnOf(handle, 2 ** 20), 'beyond 4 GiB').toBe(-1);
         }
+        // With pages that change unnoticed only the roots that were synced are in step; audit() syncs them all.
+        const audited = ppgtt.audit();
+        expect(audited.differing, audited.first ?? '').toBe(0);
+        expect(audited.entries).toBeGreaterThan(0);
         for (const other of roots) audit(guest, pool, ppgtt, ppgtt.rootPdp(other, 0), other.levels === 4 ? 4 : 2);
       }
       for (const root of roots) ppgtt.destroy(root);

@@ -25,6 +25,7 @@ interface CreateOptions {
   readonly weight?: string;
   readonly monitor: boolean;
   readonly scanProcesses?: string;
+  readonly pageTables?: string;
   readonly socket?: string;
   readonly domain?: string;
   readonly replay?: string;
@@ -53,6 +54,10 @@ export function vgpuCommand(asking: Asking): Command {
     .option('--weight <n>', 'share of GPU time relative to the others')
     .option('--vm <label>', 'name of the virtual machine, for accounting (default: the name)')
     .option('--no-monitor', 'no virtual monitor is plugged in')
+    .option(
+      '--page-tables <how>',
+      'follow page tables by write protection where possible (auto, the default), or compare',
+    )
     .option('--scan-processes <engines>', "judge batches of the guest's processes: needed (the default) or all")
     .option('--record <file>', 'write a journal of everything that the guest does')
     .action(async (name: string, options: CreateOptions) => {
@@ -169,6 +174,7 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     weight: numeral(options.weight),
     monitor: options.monitor,
     scanProcesses: options.scanProcesses,
+    pageTables: options.pageTables,
     transport: socket !== undefined ? 'vfio-user' : domain !== undefined ? 'xen' : 'replay',
     socket: absolute(socket),
     domain: numeral(domain),

@@ -59,6 +59,14 @@ export function changeVgpus(app: FastifyInstance, mediator: MediatorApi, domains
     return reply.code(201).header('location', `/v1/vgpus/${created.id}`).send(created);
   });
 
+  // An act, not a look: it takes the mediator as long as the guest has page tables.
+  app.post<ById>('/v1/vgpus/:id/page-tables', async ({ params }) => {
+    const { id, name } = await find(mediator, params.id);
+    const audit = await mediator.auditPageTables(id);
+    if (audit === null) throw new XengtError('XENGT_E_NOT_FOUND', `vGPU "${name}" has no guest now`);
+    return audit;
+  });
+
   app.delete<ById>('/v1/vgpus/:id', async ({ params }, reply) => {
     const { id, transport } = await find(mediator, params.id);
     await mediator.removeVgpu(id);

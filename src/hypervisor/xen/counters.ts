@@ -27,6 +27,7 @@ export interface XenCounts {
   readonly trackedWrites: number;
   readonly protectedFrames: number;
   readonly givenUpFrames: number;
+  readonly timesGivenUp: number;
   readonly windowsMapped: number;
   /** Refusals by rule, those that happened. */
   readonly refusals: Readonly<Record<string, number>>;

@@ -148,6 +148,7 @@ export class XenServer implements Source {
       trackedWrites: counters.trackedWrites,
       protectedFrames: counters.protectedFrames,
       givenUpFrames: counters.givenUpFrames,
+      timesGivenUp: counters.givenUp,
       windowsMapped: counters.windowsMapped,
       refusals: counters.refusalsByRule(),
     };
