@@ -15,7 +15,7 @@ import {
   VGPU_PLATFORMS,
   type VgpuType,
 } from '../hw/index.js';
-import { compilePolicy, type Policy } from '../mmio/index.js';
+import type { Policy } from '../mmio/index.js';
 import { Arbiter, type HangLimits, type ScanProcesses } from '../scheduler/index.js';
 import {
   MAX_SHADOW_PAGES,
@@ -25,11 +25,10 @@ import {
   resolveType,
   TRAP_KINDS,
   Vgpu,
-  vgpuHandlers,
   vgpuTypes,
 } from '../vgpu/index.js';
 import type { EngineStats, MediatorStats, TypeInfo, UnknownRegister, VgpuStats, XenCounts } from './api.js';
-import { commandAccess } from './command-access.js';
+import { rulesOf } from './platform-rules.js';
 
 export interface CoreOptions {
   readonly platform: Platform;
@@ -102,13 +101,14 @@ export class MediatorCore {
     this.#started = this.#realTime.now();
     this.#partition = new Partition({ apertureBytes, ggttBytes: platform.ggttEntries * GGTT_ENTRY_SPACE });
     this.gpu = new ModelGpu({ platform, apertureBytes, poolPages: poolPages(this.#partition) });
-    this.#policy = compilePolicy(platform, REGISTER_ROWS, vgpuHandlers);
+    const rules = rulesOf(platform);
+    this.#policy = rules.policy;
     this.arbiter = new Arbiter({
       gpu: this.gpu,
       clock: this.clock,
       realTime: this.#realTime,
       hostRanges: hostRanges(this.#partition.host),
-      cmdAccess: commandAccess(this.#policy),
+      cmdAccess: rules.cmdAccess,
       skipGgttAudit: options.skipGgttAudit ?? false,
       ...(options.hangLimits && { hangLimits: options.hangLimits }),
     });

@@ -67,6 +67,17 @@ interface RingCopy {
   readonly bytes: number;
 }
 
+/** Tables are compiled once for a device's rules, whoever asks; a scan is over before the next begins. */
+const scanners = new WeakMap<Uint8Array, Scanner>();
+
+function scannerFor(platform: Platform, cmdAccess: Uint8Array): Scanner {
+  const known = scanners.get(cmdAccess);
+  if (known !== undefined) return known;
+  const scanner = new Scanner(platform, cmdAccess);
+  scanners.set(cmdAccess, scanner);
+  return scanner;
+}
+
 export class Dispatcher {
   readonly #scanner: Scanner;
   readonly #result: ScanResult = createScanResult();
@@ -76,7 +87,7 @@ export class Dispatcher {
     private readonly gm: HostGm,
     cmdAccess: Uint8Array,
   ) {
-    this.#scanner = new Scanner(platform, cmdAccess);
+    this.#scanner = scannerFor(platform, cmdAccess);
   }
 
   /**
