@@ -140,18 +140,12 @@ function compileUnprivileged(platform: Platform, engine: EngineId): RegisterPoli
 }
 
 function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint8Array): Uint8Array {
-  const policy = new Uint8Array(WINDOW_DWORDS);
-  for (let dword = 0; dword < WINDOW_DWORDS; dword++) {
-    const access = cmdAccess[dword]!;
-    if ((access & CMD_PATCH) !== 0) policy[dword] = REG_READ | REG_PATCH;
-    else if ((access & CMD_ACCESS) !== 0) policy[dword] = REG_READ | REG_WRITE;
-  }
+  const policy = cmdAccess.map((access) => PLAIN[access]!);
   if (engine !== RCS) {
     const own = ENGINES[engine]!.mmioBase;
     policy.fill(0, 0, own / 4);
     policy.fill(0, (own + BLOCK_BYTES) / 4);
-    for (let at = MOCS_FIRST; at < MOCS_END; at += 4)
-      if (cmdAccess[at / 4] !== 0) policy[at / 4] = plain(cmdAccess[at / 4]!);
+    for (let at = MOCS_FIRST; at < MOCS_END; at += 4) policy[at / 4] = PLAIN[cmdAccess[at / 4]!]!;
   }
   for (const row of POLICY_ROWS) {
     if (((row.platforms ?? P_ALL) & platform.bit) === 0) continue;
@@ -167,5 +161,7 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
   return policy;
 }
 
-const plain = (access: number): number =>
-  (access & CMD_PATCH) !== 0 ? REG_READ | REG_PATCH : (access & CMD_ACCESS) !== 0 ? REG_READ | REG_WRITE : 0;
+/** What CMD_* bits come to. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, access) =>
+  (access & CMD_PATCH) !== 0 ? REG_READ | REG_PATCH : (access & CMD_ACCESS) !== 0 ? REG_READ | REG_WRITE : 0,
+);

@@ -24,26 +24,56 @@ import {
 } from './scan-table.js';
 import { type BatchInput, resetScanResult, type ScanInput, type ScanResult } from './types.js';
 
+/** What judges the streams of one engine. */
+class EngineScanner {
+  readonly commands: CommandTable;
+  readonly state: ScanState;
+  readonly #tables: Partial<Record<Trust, ScanTable>> = {};
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly engine: EngineId,
+    private readonly cmdAccess: Uint8Array,
+  ) {
+    this.commands = compileCommands(platform, engine);
+    this.state = new ScanState(this.table('ring'), (trust) => this.table(trust));
+  }
+
+  /** Tables are compiled when a stream of their trust is first met: most are never needed. */
+  table(trust: Trust): ScanTable {
+    let table = this.#tables[trust];
+    if (table === undefined) {
+      const registers = compileRegisterPolicy(this.platform, this.engine, trust, this.cmdAccess);
+      table = compileScanTable(this.commands, trust, registers);
+      this.#tables[trust] = table;
+    }
+    return table;
+  }
+}
+
 export class Scanner {
   readonly platform: Platform;
-  readonly #commands: CommandTable[] = [];
-  readonly #tables: Partial<Record<Trust, ScanTable>>[] = [];
-  readonly #states: ScanState[] = [];
+  /** Made when an engine's stream is first met. */
+  readonly #engines: (EngineScanner | undefined)[] = [];
   readonly #cmdAccess: Uint8Array;
 
   /** @param cmdAccess CMD_ACCESS and CMD_PATCH bits of every register, by dword offset */
   constructor(platform: Platform, cmdAccess: Uint8Array) {
     this.platform = platform;
     this.#cmdAccess = cmdAccess;
-    for (const engine of ENGINES) {
-      this.#commands.push(compileCommands(platform, engine.id));
-      this.#tables.push({});
-      this.#states.push(new ScanState(this.#table(engine.id, 'ring'), (trust) => this.#table(engine.id, trust)));
+  }
+
+  #engine(engine: EngineId): EngineScanner {
+    let scanner = this.#engines[engine];
+    if (scanner === undefined) {
+      scanner = new EngineScanner(this.platform, engine, this.#cmdAccess);
+      this.#engines[engine] = scanner;
     }
+    return scanner;
   }
 
   tableOf(engine: EngineId): CommandTable {
-    return this.#commands[engine]!;
+    return this.#engine(engine).commands;
   }
 
   /**
@@ -51,10 +81,11 @@ export class Scanner {
    * @returns whether the stream may run; `out` says why not, or what must be executed instead of the guest's own buffers
    */
   scan(input: ScanInput, out: ScanResult): boolean {
-    const s = this.#states[input.engine]!;
+    const engine = this.#engine(input.engine);
+    const s = engine.state;
     resetScanResult(out);
     try {
-      return conclude(s, out, s.beginRing(input, this.#table(input.engine, input.trust), out));
+      return conclude(s, out, s.beginRing(input, engine.table(input.trust), out));
     } finally {
       s.release();
     }
@@ -62,25 +93,14 @@ export class Scanner {
 
   /** Judges a batch by itself. @returns whether it may run at that trust */
   scanBatch(input: BatchInput, out: ScanResult): boolean {
-    const s = this.#states[input.engine]!;
+    const engine = this.#engine(input.engine);
+    const s = engine.state;
     resetScanResult(out);
     try {
-      return conclude(s, out, s.beginBatch(input, this.#table(input.engine, input.trust), out));
+      return conclude(s, out, s.beginBatch(input, engine.table(input.trust), out));
     } finally {
       s.release();
     }
-  }
-
-  /** Tables are compiled when a stream of their trust is first met: most are never needed. */
-  #table(engine: EngineId, trust: Trust): ScanTable {
-    const tables = this.#tables[engine]!;
-    let table = tables[trust];
-    if (table === undefined) {
-      const registers = compileRegisterPolicy(this.platform, engine, trust, this.#cmdAccess);
-      table = compileScanTable(this.#commands[engine]!, trust, registers);
-      tables[trust] = table;
-    }
-    return table;
   }
 }
 
