@@ -220,4 +220,11 @@ describe.each(COPIED)('%s: the verdict on a batch that is started again', (home)
     const beside = { ...body, [far]: [END] };
     expect(ring(home, dwords, beside, { cache }).ok).toBe(true);
   });
+  it('holds no store that the batch does not do', () => {
+    const cache = new VerdictCache();
+    const body = { [base]: [NOOP, ...store(home, far - 4, JUNK), END], [far]: [NOOP, END] };
+    warm(home, body, cache);
+    expect(ring(home, [...start(home), ...jump(home, far)], body, { cache }).ok).toBe(true);
+    expect(cache.hits).toBe(1);
+  });
 });

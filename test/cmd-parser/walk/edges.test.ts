@@ -153,6 +153,17 @@ describe.each(['privileged', 'ppgtt', 'copied'] as const)('%s: a command longer 
     const last = { [base]: whole.slice(0, 2048) };
     expect(run(home, last)).toMatchObject({ code: 'batch-unmapped', command: 'MEDIA_OBJECT', dword: 0 });
   });
+  it('has all of its pages, also where it ends with one', () => {
+    const whole = long(2048);
+    const hole = { [base]: whole.slice(0, 1024), [base + 2 * PAGE]: [NOOP, END] };
+    expect(run(home, hole)).toMatchObject({ code: 'batch-unmapped', gmadr: base + PAGE, commands: 1 });
+    const longer = { [base]: whole.slice(0, 1024), [base + 3 * PAGE]: [...FORBIDDEN] };
+    longer[base] = [...long(3072).slice(0, 1024)];
+    expect(run(home, longer)).toMatchObject({ code: 'batch-unmapped', gmadr: base + PAGE, commands: 1 });
+  });
+  it('needs no page behind the end that follows it', () => {
+    expect(run(home, { [base]: [...long(2047), END] })).toMatchObject({ ok: true, commands: 2, dwords: 2048 });
+  });
   it('whose operands are judged is put together from its pages', () => {
     const command = store(home, base + 0x10000, ...new Array<number>(1021).fill(7));
     const start = 1000;
@@ -197,6 +208,11 @@ describe('what lies behind the end of a batch', () => {
 });
 
 describe('ring contents', () => {
+  it('that are refused count what was passed, from their start', () => {
+    expect(ring('privileged', [JUNK], {})).toMatchObject({ code: 'unknown-command', commands: 0, dwords: 0 });
+    expect(ring('privileged', [JUNK, JUNK, NOOP, JUNK], {}, { start: 2 })).toMatchObject({ dword: 3, dwords: 1 });
+    expect(run('privileged', { [baseOf('privileged')]: [JUNK] })).toMatchObject({ commands: 0, dwords: 0 });
+  });
   it('of no length have nothing to refuse', () => {
     expect(ring('privileged', [], {})).toMatchObject({ ok: true, commands: 0, dwords: 0 });
     expect(ring('privileged', [JUNK, JUNK], {}, { start: 1, end: 1 })).toMatchObject({ ok: true, dwords: 0 });

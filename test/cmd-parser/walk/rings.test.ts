@@ -195,6 +195,33 @@ describe('a ring with batches of both kinds', () => {
   });
 });
 
+describe('a ring whose batches call others twice', () => {
+  it('sees no circle where a second level chains on and returns to another place', () => {
+    const call = jump('ppgtt', PROCESS + PAGE, SECOND);
+    const memory = {
+      [PROCESS]: [...call, ...call, END],
+      [PROCESS + PAGE]: jump('ppgtt', PROCESS + 2 * PAGE),
+      [PROCESS + 2 * PAGE]: [NOOP, END],
+    };
+    const result = ring('ppgtt', jump('ppgtt', PROCESS), memory);
+    expect(result).toMatchObject({ ok: true, loop: false });
+    expect([...result.segments]).toHaveLength(7);
+  });
+  it('ends a piece behind the jump that closes a circle', () => {
+    const result = ring('ppgtt', jump('ppgtt', PROCESS), { [PROCESS]: [NOOP, ...jump('ppgtt', PROCESS)] });
+    expect(result).toMatchObject({ ok: true, loop: true });
+    expect(pieces(result, PROCESS).map(([from, to]) => [from, to])).toEqual([
+      [0, 4],
+      [0, 4],
+    ]);
+  });
+  it('names no copy for what is refused in place', () => {
+    const ggtt = { [BATCH]: [...jump('ppgtt', PROCESS, SECOND), END] };
+    const result = ring('ppgtt', jump('privileged', BATCH), { [PROCESS]: [NOOP, ...FORBIDDEN] }, { ggtt });
+    expect(result).toMatchObject({ code: 'refused-command', batch: -1, dword: 1 });
+  });
+});
+
 describe('a batch in per-process memory that nobody asks to be judged', () => {
   const unseen = (dwords: readonly number[], ggtt = {}) => ring('privileged', dwords, ggtt);
   it('is counted, and the ring goes on behind it', () => {

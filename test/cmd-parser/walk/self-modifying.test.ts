@@ -1,7 +1,7 @@
 /** Streams that store into batches: what runs in place is judged as it then is, what runs as a copy must not be stored into. */
 import { describe, expect, it } from 'vitest';
 import { BCS, CMD } from '../../../src/hw/index.js';
-import { BATCH, LOW_START } from '../harness.js';
+import { BATCH, framesOf, LOW_START } from '../harness.js';
 import { PROCESS } from '../policy/judge.js';
 import {
   baseOf,
@@ -179,6 +179,37 @@ describe('a batch in place that stores into another page', () => {
     expect(run('ppgtt', { [far]: body(far + 16) }, { address: far }).ok).toBe(true);
     expect(run('ppgtt', { [far]: body(PROCESS + 16) }, { address: far }).code).toBe('refused-command');
     expect(run('ppgtt', { [PROCESS]: body(far + 16) }).code).toBe('refused-command');
+  });
+});
+
+describe('a batch in place that stores again into the page it runs on', () => {
+  it('changes each dword that it says, and none beside them', () => {
+    // of two dwords the first, the second, and the one behind them is the header of a command
+    const body = (header: number, data: number[], rest: readonly number[]) => [
+      ...put(900, NOOP),
+      ...put(16, ...data),
+      ...noops(16 - 9),
+      header,
+      ...rest,
+      END,
+    ];
+    const bad = FORBIDDEN_HEADER;
+    expect(inPlace(body(JUNK, [NOOP, bad], [JUNK, 0, 0, 0]))).toMatchObject({ code: 'refused-command', dword: 17 });
+    expect(inPlace(body(JUNK, [bad, 0], [0, 0, 0]))).toMatchObject({ code: 'refused-command', dword: 16 });
+    expect(inPlace(body(JUNK, [NOOP, NOOP], [JUNK, bad, 0, 0, 0]))).toMatchObject({
+      code: 'refused-command',
+      dword: 18,
+    });
+    const fine = inPlace(body(JUNK, [NOOP, NOOP], [JUNK, NOOP]));
+    expect(fine).toMatchObject({ ok: true, dwords: 20 });
+    expect(pieces(fine, PROCESS)).toEqual([[0, 20, 'primary']]);
+  });
+  it("changes nothing of the guest's memory, the first time or later", () => {
+    const memory = framesOf({ [PROCESS]: [...put(900, 7), ...put(901, 8), ...put(16, 9, 10), ...noops(8), END] });
+    const before = memory.words.slice();
+    expect(run('ppgtt', memory)).toMatchObject({ ok: true, dwords: 22 });
+    expect(run('ppgtt', { [PROCESS]: [...put(900, 7), NOOP, END] })).toMatchObject({ ok: true, dwords: 6 });
+    expect(memory.words).toEqual(before);
   });
 });
 
