@@ -286,13 +286,16 @@ export abstract class BatchWalk {
     }
     this.#closePiece(at + length);
     if (asked.returns) this.#call(at + length);
+    // Entered first: where that fails, the command that starts the batch is to blame.
+    const next = this.#enterPage(asked.address, true);
+    if (next !== MOVED) return next;
     this.#kind = this.level === LEVEL_RING ? 'primary' : kindOf(asked.level, asked.returns);
     this.level = asked.level;
     this.mode = IN_PLACE;
     this.batch = -1;
     this.batchAddress = asked.address;
     this.table = this.#tables(this.perProcess!.trust);
-    return this.#enterPage(asked.address, true);
+    return MOVED;
   }
 
   #startInPlace(at: number, length: number, asked: BatchStart): Next {
@@ -531,7 +534,7 @@ export abstract class BatchWalk {
     if (caller !== undefined) {
       if (caller.level === LEVEL_RING) this.reuse.keep(this.result, this.commands);
       this.#goTo(caller);
-      if (caller.mode === IN_PLACE) return this.#enterPage(caller.address, true);
+      if (caller.mode === IN_PLACE) return this.#resume(caller.address);
       this.words = caller.words;
       this.at = caller.at;
       this.end = caller.end;
@@ -543,7 +546,14 @@ export abstract class BatchWalk {
     const pending = this.#pending.pop();
     if (pending === undefined) return this.#finish();
     this.#goTo(pending);
-    return pending.batch >= 0 ? this.#enterCopy(pending.batch) : this.#enterPage(pending.address, true);
+    return pending.batch >= 0 ? this.#enterCopy(pending.batch) : this.#resume(pending.address);
+  }
+
+  /** Goes on in place; where that fails, no command but the place is to blame. */
+  #resume(address: number): Next {
+    this.header = NO_HEADER;
+    this.markedAt = address;
+    return this.#enterPage(address, true);
   }
 
   #goTo(place: Place): void {

@@ -32,7 +32,7 @@ export class ScanState extends BatchWalk {
     this.ranges = input.ranges;
     this.hwspPage = input.hwspPage;
     this.#survey = input.survey ?? false;
-    if (!this.#survey) this.reuse.begin(input.cache);
+    this.reuse.begin(this.#survey ? undefined : input.cache);
     const { trust, memory } = input;
     const copy = trust !== 'ppgtt' || (input.copy ?? false);
     if (trust !== 'ring') this.perProcess = { trust, memory, copy, space: input.space ?? 0 };

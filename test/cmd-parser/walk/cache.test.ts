@@ -56,6 +56,13 @@ describe.each(COPIED)('%s: the verdict on a batch that is started again', (home)
     [base + 2 * PAGE]: [...flush, NOOP, ...noops(1500), END],
     [base + 5 * PAGE]: [CMD.MI_USER_INTERRUPT, END],
   };
+  it('leaves nothing behind that a survey would count', () => {
+    const fresh = plain(run(home, memory, { survey: true }));
+    const cache = new VerdictCache();
+    for (let i = 0; i < 3; i++) expect(run(home, memory, { cache }).ok).toBe(true);
+    expect(cache.hits).toBeGreaterThan(0);
+    expect(plain(run(home, memory, { survey: true, cache }))).toEqual(fresh);
+  });
   it('is what a fresh scan says, to the last field', () => {
     const cache = new VerdictCache();
     const fresh = plain(ring(home, start(home), memory));
