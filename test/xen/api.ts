@@ -1,7 +1,7 @@
 /** The daemon's HTTP API in dom0, asked there by curl over its UNIX socket; bodies come back through the share. */
 import { rmSync } from 'node:fs';
 import { XengtError } from '../../src/base/index.js';
-import type { MediatorStats, UnknownRegister, VgpuInfo } from '../../src/mediator/api.js';
+import type { MediatorStats, PageTableAudit, UnknownRegister, VgpuInfo } from '../../src/mediator/api.js';
 import type { Answer } from '../guest/http.js';
 import type { EngineReport } from '../guest/mediator.js';
 import type { Machine } from './boot.js';
@@ -77,6 +77,11 @@ export class Dom0Api {
   async unknownRegisters(id: number): Promise<UnknownRegister[]> {
     const answer = await this.#good('GET', `/v1/vgpus/${id}/unknown-registers`);
     return parsed<{ registers: UnknownRegister[] }>(answer).registers;
+  }
+
+  /** Shadow page tables against the guest's. */
+  async auditPageTables(id: number): Promise<PageTableAudit> {
+    return parsed(await this.#good('POST', `/v1/vgpus/${id}/page-tables`));
   }
 
   async engines(): Promise<EngineReport[]> {

@@ -27,13 +27,16 @@ export interface VgpuSizes {
 /** How a guest gets its vGPU: by its xl.cfg alone, or by an operator who asks the daemon for a paused domain. */
 export type Attach = 'configured' | 'by hand';
 
-function attachOptions(scene: Served, name: string, how: Attach) {
+/** What an operator may ask for besides. */
+export type Wishes = Readonly<Record<string, unknown>>;
+
+function attachOptions(scene: Served, name: string, how: Attach, wishes: Wishes) {
   if (how === 'configured') {
     const keys = Object.entries({ ...scene.vgpu, name }).map(([key, value]) => `${key}=${value}`);
     return { vgpu: keys.join(',') };
   }
   const attach = async (domain: number): Promise<void> => {
-    await scene.daemon.api.createVgpu({ ...scene.vgpu, name, transport: 'xen', domain });
+    await scene.daemon.api.createVgpu({ ...scene.vgpu, ...wishes, name, transport: 'xen', domain });
   };
   return { attach };
 }
@@ -53,10 +56,11 @@ export async function bootGuest(
   name: string,
   disk: GuestDisk,
   how: Attach,
+  wishes: Wishes = {},
 ): Promise<XenGuest | undefined> {
   const { checks, machine } = scene;
   const who = title(name, disk);
-  const options = { machine, name, disk, ...attachOptions(scene, name, how) };
+  const options = { machine, name, disk, ...attachOptions(scene, name, how, wishes) };
   const guest = await checks.works(`${who}: is created with a vGPU (${how})`, () => XenGuest.create(options));
   if (guest === undefined) return undefined;
   const booted = await checks.works(`${who}: boots`, async () => {

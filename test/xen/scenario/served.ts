@@ -5,6 +5,7 @@ import { difference, type Toolstack, toolstack } from '../toolstack.js';
 import { accounts } from './accounts.js';
 import { apertureIsMapped } from './aperture.js';
 import { type Attach, bootGuest, checkKernelLog, execute, type Scene, type Served, title } from './scene.js';
+import { followsTables } from './tables.js';
 import { worksAndOutlives } from './work.js';
 
 const SUBMISSIONS = 80;
@@ -27,7 +28,7 @@ async function stops(scene: Served): Promise<void> {
   checks.check('the daemon ends in time at SIGTERM, with exit code 0', code === 0, `${code}`);
 }
 
-/** A new guest works after another start, now with a physical aperture. */
+/** A new guest works after another start, now with a physical aperture, and with page tables that are only compared. */
 async function restarts(scene: Scene): Promise<void> {
   const { checks, machine, disks } = scene;
   const [disk] = disks;
@@ -38,12 +39,13 @@ async function restarts(scene: Scene): Promise<void> {
   const again: Served = { ...scene, daemon };
   const name = 'vm3';
   const who = `${title(name, disk)}, daemon restarted`;
-  const guest = await bootGuest(again, name, disk, 'by hand');
+  const guest = await bootGuest(again, name, disk, 'by hand', { pageTables: 'compare' });
   if (guest !== undefined) {
     await apertureIsMapped(again, guest, who);
     await checks.works(`${who}: works to the end`, async () => {
       await guest.mustStep('probe', '', 240_000);
       await execute(again, guest, who, SUBMISSIONS);
+      await followsTables(again, guest, who, 'compared');
       await checkKernelLog(again, guest, who);
     });
     await guest.destroy();

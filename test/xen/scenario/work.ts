@@ -6,6 +6,7 @@ import type { XenGuest } from '../guest.js';
 import type { GuestDisk } from '../provision/guest-disk.js';
 import { matchPicture } from './picture.js';
 import { type Attach, bootGuest, checkKernelLog, execute, type Served, title, vgpuOf } from './scene.js';
+import { followsTables } from './tables.js';
 
 const SUBMISSIONS = 120;
 const SUBMISSIONS_AFTER = 60;
@@ -110,6 +111,9 @@ async function oneIsDestroyed(scene: Served, victim: Working, other: Working): P
     execute(scene, other.guest, `${other.who}, ${name} destroyed meanwhile`, SUBMISSIONS),
   );
   await new Promise((resolve) => setTimeout(resolve, 5000));
+  for (const { guest, who } of [victim, other]) {
+    await checks.works(`${who}: its page tables can be compared`, () => followsTables(scene, guest, who, 'protected'));
+  }
   await checks.works(`xl destroy ${name}`, () => victim.guest.destroy());
   checks.check(`${name} was at work when it was destroyed`, await victimWorks);
   await otherWorks;
