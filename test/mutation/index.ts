@@ -2,7 +2,7 @@
  * mutate: shows what the scanner's tests are worth. Every check, bound, mask, constant and verdict code of the scanner is
  * made wrong, one at a time, and a test must fail. `npm run mutate` prints the survivors and the score;
  * `npm run mutate -- --file NAME` takes only the files whose path contains NAME, `--line N` or `--line N-M` only those
- * lines of them, `--quick` leaves out the tests that take long (most of the time of a run goes into those of survivors),
+ * lines of them, `--sample N` takes every Nth mutation, `--quick` leaves out the tests that take long (most of the time of a run goes into those of survivors),
  * and `--write-docs` writes the whole run's result into docs/scanner.md.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { forManual, forTerminal, staleNotes, withSection } from './report.js';
 import { runMutations } from './run.js';
 import type { Site } from './sites.js';
 
-const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--quick] [--jobs N] [--write-docs]';
+const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--sample N] [--quick] [--jobs N] [--write-docs]';
 const SOURCES = 'src/cmd-parser';
 /** Print streams and judge nothing. */
 const PRINTERS: readonly string[] = [`${SOURCES}/decode.ts`, `${SOURCES}/walk.ts`];
@@ -29,22 +29,27 @@ interface Chosen {
   readonly file: string | undefined;
   readonly lines: readonly [number, number] | undefined;
   readonly jobs: number;
+  readonly sample: number;
   readonly quick: boolean;
   readonly writeDocs: boolean;
 }
 
 function parse(): Chosen {
-  let values: { file?: string; line?: string; jobs?: string; quick?: boolean; 'write-docs'?: boolean };
+  let values: { file?: string; line?: string; jobs?: string; sample?: string; quick?: boolean; 'write-docs'?: boolean };
   try {
     const text = { type: 'string' } as const;
     const flag = { type: 'boolean' } as const;
-    ({ values } = parseArgs({ options: { file: text, line: text, jobs: text, quick: flag, 'write-docs': flag } }));
+    ({ values } = parseArgs({
+      options: { file: text, line: text, jobs: text, sample: text, quick: flag, 'write-docs': flag },
+    }));
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
   const lines = /^(\d+)(?:-(\d+))?$/.exec(values.line ?? '1');
   const jobs = Number(values.jobs ?? 2);
-  if (lines === null || !Number.isInteger(jobs) || jobs < 1) throw new XengtError('XENGT_E_USAGE', USAGE);
+  const sample = Number(values.sample ?? 1);
+  const count = (number: number): boolean => Number.isInteger(number) && number >= 1;
+  if (lines === null || !count(jobs) || !count(sample)) throw new XengtError('XENGT_E_USAGE', USAGE);
   const writeDocs = values['write-docs'] ?? false;
   const quick = values.quick ?? false;
   if (writeDocs && (quick || values.file !== undefined || values.line !== undefined)) {
@@ -54,6 +59,7 @@ function parse(): Chosen {
     file: values.file,
     lines: values.line === undefined ? undefined : [Number(lines[1]), Number(lines[2] ?? lines[1])],
     jobs,
+    sample,
     quick,
     writeDocs,
   };
@@ -67,7 +73,7 @@ function filesIn(root: string, folder: string, ending: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const { file, lines, jobs, quick, writeDocs } = parse();
+  const { file, lines, jobs, sample, quick, writeDocs } = parse();
   const { root } = packageInfo();
   const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
     (name) => !PRINTERS.includes(name) && (file === undefined || name.includes(file)),
@@ -82,6 +88,7 @@ async function main(): Promise<void> {
     sources,
     tests: filesIn(root, TESTS, '.test.ts'),
     chosen,
+    sample,
     quick,
     processes: jobs,
     silenceMs: SILENCE_MS,
@@ -90,7 +97,7 @@ async function main(): Promise<void> {
     },
   });
   console.log(forTerminal(run, EQUIVALENTS));
-  if (file === undefined && lines === undefined) {
+  if (file === undefined && lines === undefined && sample === 1) {
     for (const { file: where, change } of staleNotes(run, EQUIVALENTS)) {
       console.log(`test/mutation/equivalents.ts has a note on "${change}" in ${where}, but that does not survive`);
     }

@@ -94,6 +94,7 @@ export function forManual(run: MutationRun, equivalents: readonly Equivalent[]):
   const killed = total.killed + total.endless;
   const cell = (text: string): string => `\`${text.replaceAll('`', "'").replaceAll('|', '\\|')}\``;
   const lines = [
+    ...(run.sample > 1 ? [`Of a sample, every ${run.sample}th mutation of the files below:`, ''] : []),
     `${killed} of ${total.all} mutations are noticed by a test: **${percent(killed, total.all)}**. Of the ${survivors.length} survivors ` +
       `${argued} change nothing that can be seen from outside, for the reason given; without them the score is ${percent(killed, total.all - argued)}.`,
     '',

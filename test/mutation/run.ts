@@ -29,6 +29,8 @@ export interface Options {
   readonly folder: string;
   /** Which sites to try; all by default. */
   readonly chosen?: (site: Site) => boolean;
+  /** Take only every so many-th mutation; all by default. */
+  readonly sample?: number;
   /** Leave the tests that take long out. */
   readonly quick?: boolean;
   readonly processes: number;
@@ -45,17 +47,20 @@ export interface Tried {
 
 export interface MutationRun {
   readonly tried: readonly Tried[];
+  /** Only every so many-th mutation was tried; 1: all. */
+  readonly sample: number;
   readonly baseline: readonly FileBaseline[];
   readonly seconds: number;
 }
 
 export async function runMutations(options: Options): Promise<MutationRun> {
   const from = performance.now();
-  const { root, sources, tests, processes, progress, chosen = () => true, quick = false } = options;
+  const { root, sources, tests, processes, progress, chosen = () => true, sample = 1, quick = false } = options;
   const sites = readSources(root, sources).flatMap((found) => found.sites);
   const mutants = sites
     .filter(chosen)
-    .flatMap((site) => site.variants.map((_, variant): Mutant => ({ site: site.id, variant })));
+    .flatMap((site) => site.variants.map((_, variant): Mutant => ({ site: site.id, variant })))
+    .filter((_, at) => at % sample === 0);
   const folder = join(root, options.folder);
   mkdirSync(folder, { recursive: true });
 
@@ -91,7 +96,7 @@ export async function runMutations(options: Options): Promise<MutationRun> {
   };
   await Promise.all(shares.map((share, i) => tryAll(share, `share-${i}.json`)));
   tried.sort((a, b) => a.site.id - b.site.id || a.variant - b.variant);
-  return { tried, baseline, seconds: (performance.now() - from) / 1000 };
+  return { tried, sample, baseline, seconds: (performance.now() - from) / 1000 };
 }
 
 /** @returns the mutation at which the process had to be ended, if it had to */
