@@ -2,7 +2,7 @@
  * The machine: QEMU's software emulation of an AMD processor with nested paging, on it stock Xen and a PV dom0. dom0's
  * PID 1 (dom0/init.sh) takes commands over a virtio-serial port, which is QEMU's standard input and output here.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { XengtError } from '../../src/base/index.js';
 import { Child } from '../guest/child.js';
@@ -80,6 +80,10 @@ function machineArguments(options: MachineOptions, payload: string, aperture: st
   return args;
 }
 
+/** dom0 says every 2 s that it runs; after so long without, the machine has stopped. */
+const STANDSTILL_MS = 90_000;
+const LOOK_MS = 5000;
+
 export class Machine {
   readonly rig: XenRig;
   readonly share: string;
@@ -131,6 +135,20 @@ export class Machine {
 
   get running(): boolean {
     return this.#child.running;
+  }
+
+  /** Calls back, once, when the machine has stood still; it is killed then. */
+  watch(onStandstill: () => void): void {
+    const heartbeat = join(this.share, 'heartbeat');
+    const timer = setInterval(() => {
+      if (!this.running) clearInterval(timer);
+      else if (existsSync(heartbeat) && Date.now() - statSync(heartbeat).mtimeMs > STANDSTILL_MS) {
+        clearInterval(timer);
+        this.kill();
+        onStandstill();
+      }
+    }, LOOK_MS);
+    timer.unref();
   }
 
   /** The serial console: Xen's and dom0's kernel. */
