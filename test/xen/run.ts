@@ -40,9 +40,8 @@ function readOptions(): { kernels: string[]; byHand: boolean; plain: boolean } {
 }
 
 /**
- * The emulation loses a timer interrupt once in a while, and Xen stands still for minutes ("Platform timer appears to have
- * unexpectedly wrapped"): then nothing inside goes on, whoever is to blame for what is checked. Everything is done once more,
- * by a process of its own, and that counts.
+ * Xen stands still in the emulation ("Platform timer appears to have unexpectedly wrapped"), in spite of kicks.ts: then nothing
+ * inside goes on, whatever is checked. Everything is done once more, by a process of its own, and that counts.
  */
 function startOver(share: string): never {
   const again = process.env[AGAIN] !== undefined;
