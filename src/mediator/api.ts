@@ -3,6 +3,10 @@
  * one answer (plain values, structured clone). A refusal arrives as an XengtError with its code.
  */
 
+import type { XenCounts } from '../hypervisor/index.js';
+
+export type { XenCounts };
+
 export interface VgpuSpec {
   /** Operator's name, 1 to 64 of [A-Za-z0-9._-], unique. */
   readonly name: string;
@@ -110,23 +114,6 @@ export interface ScanCounts {
   readonly evicted: number;
   readonly verdicts: number;
   readonly verdictBytes: number;
-}
-
-/** What a Xen guest's adapter did. */
-export interface XenCounts {
-  /** Requests of the guest's vCPUs, and those that were answered without entering JavaScript: plain register reads. */
-  readonly requests: number;
-  readonly plainReads: number;
-  /** Trapped writes to page tables; their pages that are protected now, and those given up because written often. */
-  readonly trackedWrites: number;
-  readonly protectedFrames: number;
-  readonly givenUpFrames: number;
-  /** Times that a page table was given up. */
-  readonly timesGivenUp: number;
-  /** Windows of the guest's memory that were mapped. */
-  readonly windowsMapped: number;
-  /** Requests that were answered, but not as the guest meant them, by rule. */
-  readonly refusals: Readonly<Record<string, number>>;
 }
 
 export interface VgpuStats {

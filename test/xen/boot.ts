@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { XengtError } from '../../src/base/index.js';
 import { Child } from '../guest/child.js';
 import { Follower } from './follow.js';
-import { Kicks } from './kicks.js';
 import { buildPayload, qemu, type XenRig } from './provision/index.js';
 
 export interface MachineOptions {
@@ -60,7 +59,7 @@ function apertureDevice(file: string): string[] {
   return ['-object', memory, '-device', 'ivshmem-plain,memdev=aperture,addr=08.0'];
 }
 
-function machineArguments(options: MachineOptions, payload: string, aperture: string, kicks: Kicks): string[] {
+function machineArguments(options: MachineOptions, payload: string, aperture: string): string[] {
   const { rig, share, forward } = options;
   const args = ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', '1'];
   args.push('-m', `${options.memoryMiB ?? DEFAULT_MEMORY_MIB}`, '-display', 'none', '-vga', 'none', '-monitor', 'none');
@@ -70,7 +69,7 @@ function machineArguments(options: MachineOptions, payload: string, aperture: st
   args.push(...disk('root', rig.dom0.disk, true), ...disk('payload', payload, false));
   args.push('-virtfs', `local,path=${share},mount_tag=share,security_model=none`);
   args.push('-chardev', 'stdio,id=control,signal=off', '-device', 'virtio-serial-pci,disable-legacy=on');
-  args.push('-device', 'virtserialport,chardev=control,nr=1,name=control', ...kicks.arguments);
+  args.push('-device', 'virtserialport,chardev=control,nr=1,name=control');
   args.push(...apertureDevice(aperture));
   if (forward === undefined) args.push('-nic', 'none');
   else {
@@ -110,24 +109,19 @@ export class Machine {
     const aperture = join(runFolder, 'aperture');
     await buildPayload(rig.tools, payload, join(runFolder, 'payload'));
     const { command, args, env } = qemu(rig.tools);
-    const kicks = new Kicks();
     const child = new Child({
       name: 'the Xen machine',
       command,
-      args: [...args, ...machineArguments(options, payload, aperture, kicks)],
+      args: [...args, ...machineArguments(options, payload, aperture)],
       // QEMU keeps there what dom0 writes to its disk, until it ends.
       env: { ...env, TMPDIR: runFolder },
       logFile: join(share, 'control.log'),
     });
     const boot = new Follower(join(share, 'boot.log'), options.onLine);
-    void child.exited.then(() => {
-      boot.close('the Xen machine ended');
-      kicks.stop();
-    });
+    void child.exited.then(() => boot.close('the Xen machine ended'));
     const machine = new Machine(rig, share, aperture, child, boot);
     try {
       await child.lines.waitFor(/XENGT-DOM0 READY/, BOOT_LIMIT_MS);
-      kicks.start();
       return machine;
     } catch (cause) {
       machine.kill();

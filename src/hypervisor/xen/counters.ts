@@ -20,16 +20,20 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   8: 'invalidate',
 };
 
-/** Those that are shown to operators. */
+/** What a Xen guest's adapter did. */
 export interface XenCounts {
+  /** Requests of the guest's vCPUs, and those that were answered without entering JavaScript: plain register reads. */
   readonly requests: number;
   readonly plainReads: number;
+  /** Trapped writes to page tables; their pages that are protected now, and those given up because written often. */
   readonly trackedWrites: number;
   readonly protectedFrames: number;
   readonly givenUpFrames: number;
+  /** Times that a page table was given up. */
   readonly timesGivenUp: number;
+  /** Windows of the guest's memory that were mapped. */
   readonly windowsMapped: number;
-  /** Refusals by rule, those that happened. */
+  /** Requests that were answered, but not as the guest meant them, by rule. */
   readonly refusals: Readonly<Record<string, number>>;
 }
 

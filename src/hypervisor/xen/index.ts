@@ -6,7 +6,7 @@
  * loop, and `server.tick(now)` about once a second.
  */
 export type { HostAperture } from './bars.js';
-export { XEN_RULES, XenCounters, type XenRule } from './counters.js';
+export { XEN_RULES, XenCounters, type XenCounts, type XenRule } from './counters.js';
 export { XenGuest } from './guest.js';
 export { HOST_BAR, type HostBar, hostBar } from './host-bar.js';
 export type { XenNative } from './native.js';

@@ -43,9 +43,6 @@ ip link set eth0 up 2>/dev/null && ip addr add 10.0.2.15/24 dev eth0 && ip route
 # The host sees by this that the machine runs at all.
 (while :; do date +%s >/share/heartbeat; sleep 2; done) &
 
-# What comes here is an interrupt and nothing else: see test/xen/kicks.ts.
-[ -c /dev/vport0p2 ] && cat /dev/vport0p2 >/dev/null &
-
 port=/dev/vport0p1
 for port in /dev/vport*; do [ -c "$port" ] && break; done
 exec 3<>"$port" || die "no control port"
