@@ -16,7 +16,11 @@ export interface EngineReport extends EngineStats {
 
 export interface VgpuRequest {
   readonly name: string;
-  readonly type: string;
+  /** A type, or sizes of one's own. */
+  readonly type?: string;
+  readonly lowMiB?: number;
+  readonly highMiB?: number;
+  readonly fences?: number;
   readonly monitor: boolean;
   readonly socket: string;
   readonly record?: string;

@@ -19,6 +19,10 @@ export interface GuestOptions {
   readonly append?: string;
   /** Each write to the device waits for its answer, as on a bus that posts nothing. */
   readonly noPostedWrites?: boolean;
+  /** A disk image that the guest may read. */
+  readonly disk?: string;
+  /** A folder of the host's that the guest sees as 9p tag "share" and may write to. */
+  readonly share?: string;
   readonly logFolder: string;
   readonly onLine?: (line: string) => void;
 }
@@ -69,6 +73,14 @@ function qemuArguments(options: GuestOptions): string[] {
       ...(options.noPostedWrites === true ? { 'x-no-posted-writes': true } : {}),
     };
     args.push('-device', JSON.stringify(device));
+  }
+  if (options.disk !== undefined) {
+    args.push('-drive', `file=${options.disk},if=none,id=disk,format=raw,readonly=on`);
+    args.push('-device', 'virtio-blk-pci,drive=disk,addr=05.0');
+  }
+  if (options.share !== undefined) {
+    args.push('-fsdev', `local,id=share,path=${options.share},security_model=none`);
+    args.push('-device', 'virtio-9p-pci,fsdev=share,mount_tag=share,addr=06.0');
   }
   args.push('-kernel', options.image.kernel.vmlinuz, '-initrd', options.image.initramfs);
   args.push('-append', kernelCommandLine(options));

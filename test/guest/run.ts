@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf, XengtError } from '../../src/base/index.js';
 import { Checks } from './checks.js';
+import { type IgtRequest, igtMain } from './igt/index.js';
 import { Mediator } from './mediator.js';
 import { newLogFolder } from './paths.js';
 import { provision, showProgress } from './provision/index.js';
@@ -14,28 +15,54 @@ import { newRunFolder } from './run-folder.js';
 import { accounts, displays, type Scene, type Seat, worksAndOutlives } from './scenario/index.js';
 
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
+const USAGE = `npm run test:guest -- [--kernel NAME]... [--type NAME]
+npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]`;
 
-function kernelsFromArguments(): { kernels: string[]; type: string } {
+interface Wanted {
+  readonly kernels: readonly string[];
+  readonly type: string;
+  readonly igt: IgtRequest | null;
+}
+
+function fromArguments(): Wanted {
   try {
-    const { values } = parseArgs({
-      options: { kernel: { type: 'string', multiple: true }, type: { type: 'string', default: 'V5_8' } },
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        kernel: { type: 'string', multiple: true },
+        type: { type: 'string', default: 'V5_8' },
+        igt: { type: 'boolean', default: false },
+        'igt-list': { type: 'string', multiple: true, default: [] },
+        'igt-timeout': { type: 'string', default: '120' },
+        memory: { type: 'string', default: '2048' },
+      },
     });
     const given = (values.kernel ?? []).flatMap((list) => list.split(','));
+    if (values.igt || values['igt-list'].length > 0) {
+      const igt = {
+        kernel: given[0] ?? 'trixie',
+        names: positionals,
+        lists: values['igt-list'],
+        memoryMiB: Number.parseInt(values.memory, 10),
+        limitSeconds: Number.parseInt(values['igt-timeout'], 10),
+      };
+      return { kernels: [], type: values.type, igt };
+    }
+    if (positionals.length > 0) throw new XengtError('XENGT_E_USAGE', `"${positionals[0]}" is no option`);
     // One kernel is for both guests.
     const kernels = given.length === 0 ? DEFAULT_KERNELS : given.length === 1 ? [...given, ...given] : given;
-    return { kernels: kernels.slice(0, 2), type: values.type };
+    return { kernels: kernels.slice(0, 2), type: values.type, igt: null };
   } catch (cause) {
-    throw new XengtError(
-      'XENGT_E_USAGE',
-      `${reasonOf(cause)}\nnpm run test:guest -- [--kernel NAME]... [--type NAME]`,
-      {
-        cause,
-      },
-    );
+    throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
 }
 
-async function takeSeats(mediator: Mediator, runFolder: string, kernels: string[], type: string): Promise<Seat[]> {
+async function takeSeats(
+  mediator: Mediator,
+  runFolder: string,
+  kernels: readonly string[],
+  type: string,
+): Promise<Seat[]> {
   const seats: Seat[] = [];
   for (const [index, kernel] of kernels.entries()) {
     const name = `vm${index + 1}`;
@@ -47,7 +74,8 @@ async function takeSeats(mediator: Mediator, runFolder: string, kernels: string[
 }
 
 async function main(): Promise<number> {
-  const { kernels, type } = kernelsFromArguments();
+  const { kernels, type, igt } = fromArguments();
+  if (igt !== null) return igtMain(igt);
   const rig = await provision(kernels);
   const runFolder = newRunFolder();
   const logFolder = newLogFolder();

@@ -7,6 +7,8 @@
 #   exec:N           N submissions over all engines, results checked
 #   console:TEXT     clear the text console, write TEXT to it, and report the glyphs it is drawn with
 #   display          report what the display is set to
+#   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
+#   igt:SECONDS TEST [SUBTEST]   one IGT test or subtest for at most so long; its output goes to the shared folder
 #   dmesg            the kernel log, between markers
 #   sh:COMMAND       any command
 #   sleep:SECONDS
@@ -104,6 +106,47 @@ step_display() {
   done
 }
 
+step_igt_setup() {
+  while read -r module; do
+    insert "$module" </dev/null || return 1
+  done </modules/storage
+  mkdir -p /igt /share
+  mount -t ext4 -o ro,noload /dev/vda /igt || return 1
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share || return 1
+  mount -t devtmpfs devtmpfs /igt/dev && mount -t proc proc /igt/proc && mount -t sysfs sysfs /igt/sys || return 1
+  mount -t debugfs debugfs /igt/sys/kernel/debug || return 1
+  mkdir -p /igt/dev/shm
+  mount -t tmpfs tmpfs /igt/dev/shm && mount -t tmpfs tmpfs /igt/tmp && mount -t tmpfs tmpfs /igt/run || return 1
+  while read -r module; do
+    insert "$module" </dev/null || return 1
+  done </modules/second-card
+}
+
+# Debugfs files of i915's parameters exist where the kernel has them; else a parameter stays as it was at the start.
+i915_parameter() {
+  for file in /sys/kernel/debug/dri/*/i915_params/"$1"; do
+    [ -e "$file" ] && echo "$2" >"$file"
+  done
+}
+
+# A test has a session of its own: what it does to its process group when it dies must not reach init.
+step_igt() {
+  set -- $1
+  local seconds=$1 test=$2 subtest=$3 log=/share/$2${3:+@$3} capture=0 code mark
+  # Reading out a hung GPU through a trapped aperture is a million accesses: only for tests of what was read.
+  case $test@$subtest in gem_exec_capture@* | i915_hangman@error-state-*) capture=1 ;; esac
+  i915_parameter error_capture $capture
+  mark="xengt $test@$subtest $number"
+  echo "$mark" >/dev/kmsg
+  cd /igt/tmp
+  HOME=/tmp setsid timeout -k 5 "$seconds" chroot /igt "/usr/libexec/igt-gpu-tools/$test" \
+    ${subtest:+--run-subtest "$subtest"} </dev/null >"$log" 2>&1
+  code=$?
+  cd /
+  dmesg | sed "1,/$mark/d" >"$log.kernel"
+  return $code
+}
+
 step_dmesg() {
   echo "XENGT DMESG BEGIN"
   dmesg
@@ -140,7 +183,8 @@ run_step() {
     exec) xengt-exec "$argument" ;;
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
-    probe | reload | console | display | dmesg | hold | poweroff) "step_$name" "$argument" ;;
+    igt-setup) step_igt_setup ;;
+    probe | reload | console | display | igt | dmesg | hold | poweroff) "step_$name" "$argument" ;;
     *) echo "no step is called $name"; false ;;
   esac
   code=$?

@@ -17,6 +17,7 @@ interface HostPackage {
 
 export const MMDEBSTRAP: HostPackage = { name: 'mmdebstrap', command: 'mmdebstrap' };
 export const GCC: HostPackage = { name: 'gcc', command: 'gcc' };
+export const E2FSPROGS: HostPackage = { name: 'e2fsprogs', command: 'mke2fs' };
 export const LIBC_DEV: HostPackage = { name: 'libc6-dev', file: '/usr/include/stdio.h' };
 
 async function isThere(item: HostPackage): Promise<boolean> {

@@ -4,6 +4,7 @@
  */
 import { cacheFolder } from '../paths.js';
 import { dropPartials, withCacheLock } from './cache.js';
+import { provisionIgtDisk } from './igt-disk.js';
 import { provisionInitramfs } from './initramfs.js';
 import { checkKernelName, type Kernel, provisionKernel } from './kernels.js';
 import { provisionPrograms } from './program.js';
@@ -26,6 +27,14 @@ export interface Provisioned {
   readonly images: ReadonlyMap<string, GuestImage>;
 }
 
+/** What a guest needs that runs IGT. */
+export interface IgtProvisioned {
+  readonly qemuRoot: string;
+  readonly image: GuestImage;
+  /** A disk image with IGT, read only. */
+  readonly disk: string;
+}
+
 /** Provisions QEMU and the named kernels, once for all processes that ask at the same time. */
 export async function provision(kernels: readonly string[], progress: Progress = showProgress): Promise<Provisioned> {
   for (const name of kernels) checkKernelName(name);
@@ -37,9 +46,24 @@ export async function provision(kernels: readonly string[], progress: Progress =
     const images = new Map<string, GuestImage>();
     for (const name of new Set(kernels)) {
       const kernel = await provisionKernel(qemuRoot, cache, name, progress);
-      const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, progress);
+      const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, false, progress);
       images.set(name, { kernel, initramfs });
     }
     return { qemuRoot, images };
+  });
+}
+
+/** Provisions QEMU, one kernel with the modules that IGT needs, and IGT. */
+export async function provisionIgt(name: string, progress: Progress = showProgress): Promise<IgtProvisioned> {
+  checkKernelName(name);
+  const cache = cacheFolder();
+  return withCacheLock(cache, progress, async () => {
+    dropPartials(cache);
+    const qemuRoot = await provisionQemuRoot(cache, progress);
+    const programs = await provisionPrograms(qemuRoot, cache, progress);
+    const kernel = await provisionKernel(qemuRoot, cache, name, progress);
+    const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, true, progress);
+    const disk = await provisionIgtDisk(cache, progress);
+    return { qemuRoot, image: { kernel, initramfs }, disk };
   });
 }

@@ -67,8 +67,16 @@ function builtinModules(kernel: Kernel): Set<string> {
   return new Set(lines.map((line) => canonical(basename(line, '.ko'))));
 }
 
-/** `wanted` and everything they depend on, each after what it depends on. */
-export async function moduleClosure(root: string, kernel: Kernel, wanted: readonly string[]): Promise<GuestModule[]> {
+/**
+ * `wanted` and everything they depend on, each after what it depends on. Those of `whereThere` come first, in kernels that
+ * have them: what a module asks for by another name than the file's (a cipher, say) is not among its dependencies.
+ */
+export async function moduleClosure(
+  root: string,
+  kernel: Kernel,
+  wanted: readonly string[],
+  whereThere: readonly string[] = [],
+): Promise<GuestModule[]> {
   const files = new Map<string, string>();
   indexModules(join(kernel.modules, 'kernel'), files);
   const builtin = builtinModules(kernel);
@@ -91,6 +99,7 @@ export async function moduleClosure(root: string, kernel: Kernel, wanted: readon
     ordered.push({ name, content });
   };
   try {
+    for (const name of whereThere) if (files.has(canonical(name))) await visit(canonical(name), 'the rig');
     for (const name of wanted) await visit(canonical(name), 'the rig');
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -1,0 +1,117 @@
+/**
+ * A guest that runs IGT subtests one after the other. It is booted when it is first needed and again after one that failed
+ * or did not end, so that no subtest is judged by what another left behind.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { XengtError } from '../../../src/base/index.js';
+import type { MediatorClient } from '../mediator.js';
+import type { IgtProvisioned } from '../provision/index.js';
+import { Guest } from '../qemu.js';
+import { type Subtest, titleOf } from './lists.js';
+import { INVALID, type Outcome, reasonIn, type Verdict, verdictOf } from './outcome.js';
+
+export interface IgtOptions {
+  readonly client: MediatorClient;
+  readonly rig: IgtProvisioned;
+  readonly runFolder: string;
+  readonly logFolder: string;
+  readonly memoryMiB: number;
+  /** For one subtest. */
+  readonly limitSeconds: number;
+}
+
+/** Half of the smallest device's aperture, and fences enough for the tests that use several at once. */
+const VGPU = { name: 'igt', lowMiB: 256, highMiB: 1024, fences: 16, monitor: true };
+/** A subtest that was told to end and the machine's own slowness. */
+const GRACE_SECONDS = 60;
+
+export class IgtMachine {
+  readonly #options: IgtOptions;
+  /** The folder that guests write the tests' output to. */
+  readonly #share: string;
+  #guest: Guest | null = null;
+  #boots = 0;
+  #socket = '';
+
+  constructor(options: IgtOptions) {
+    this.#options = options;
+    this.#share = join(options.logFolder, 'igt');
+    mkdirSync(this.#share, { recursive: true });
+  }
+
+  get boots(): number {
+    return this.#boots;
+  }
+
+  async run(wanted: Subtest): Promise<Outcome> {
+    const guest = await this.#ready();
+    const started = performance.now();
+    let { code, log } = await this.#once(guest, wanted);
+    if (code === INVALID && wanted.subtest !== '' && /^Unknown subtest: /m.test(log)) {
+      // A list may name numbered subtests by what comes before the number.
+      ({ code, log } = await this.#once(guest, { test: wanted.test, subtest: `${wanted.subtest}*` }));
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const verdict: Verdict = code === null ? 'timeout' : verdictOf(code);
+    if (verdict === 'fail' || verdict === 'timeout') this.#drop();
+    return { verdict, seconds, reason: reasonIn(verdict, log) };
+  }
+
+  /** The kernel's complaints during a subtest that has just been run. */
+  kernelLog(subtest: Subtest): string[] {
+    const file = join(this.#share, `${titleOf(subtest)}.kernel`);
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  }
+
+  async stop(): Promise<void> {
+    await this.#guest?.powerOff();
+    this.#guest = null;
+  }
+
+  async #once(guest: Guest, subtest: Subtest): Promise<{ code: number | null; log: string }> {
+    const { limitSeconds } = this.#options;
+    let code: number | null = null;
+    try {
+      const argument = `${limitSeconds} ${subtest.test} ${subtest.subtest}`.trimEnd();
+      ({ code } = await guest.step('igt', argument, (limitSeconds + GRACE_SECONDS) * 1000));
+    } catch (error) {
+      // A guest that says nothing more: the subtest has taken it along.
+      if (!(error instanceof XengtError)) throw error;
+    }
+    const file = join(this.#share, titleOf(subtest));
+    return { code, log: existsSync(file) ? readFileSync(file, 'utf8') : '' };
+  }
+
+  async #ready(): Promise<Guest> {
+    if (this.#guest?.running === true) return this.#guest;
+    const { client, rig, runFolder, logFolder, memoryMiB } = this.#options;
+    if (this.#socket === '') {
+      this.#socket = join(runFolder, 'igt.sock');
+      await client.createVgpu({ ...VGPU, socket: this.#socket });
+    }
+    this.#boots++;
+    const guest = new Guest({
+      name: `igt-${this.#boots}`,
+      qemuRoot: rig.qemuRoot,
+      image: rig.image,
+      socket: this.#socket,
+      memoryMiB,
+      disk: rig.disk,
+      share: this.#share,
+      // A store through the aperture must not land after a later store of the CPU's to the same memory.
+      noPostedWrites: true,
+      logFolder,
+    });
+    this.#guest = guest;
+    await guest.booted();
+    await guest.mustStep('probe');
+    await guest.mustStep('igt-setup');
+    return guest;
+  }
+
+  #drop(): void {
+    this.#guest?.kill();
+    this.#guest = null;
+  }
+}

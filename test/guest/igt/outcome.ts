@@ -1,0 +1,50 @@
+/** What became of a subtest, from IGT's exit code and what it printed. Source: IGT lib/igt_core.h "Exit status". */
+
+export type Verdict = 'pass' | 'fail' | 'skip' | 'timeout';
+
+export interface Outcome {
+  readonly verdict: Verdict;
+  readonly seconds: number;
+  /** Why it was skipped or failed, as IGT says it; empty for a pass. */
+  readonly reason: string;
+}
+
+const SUCCESS = 0;
+const SKIP = 77;
+/** No such subtest, or an option that the test does not have. */
+export const INVALID = 79;
+/** busybox timeout: ended by SIGTERM at its limit, or by the SIGKILL that followed. */
+const TIMED_OUT = [124, 137, 143];
+
+export function verdictOf(code: number): Verdict {
+  if (code === SUCCESS) return 'pass';
+  if (code === SKIP) return 'skip';
+  return TIMED_OUT.includes(code) ? 'timeout' : 'fail';
+}
+
+/** Lines of IGT's output that say why, the most telling first. */
+const REASONS: Readonly<Record<Exclude<Verdict, 'pass'>, readonly RegExp[]>> = {
+  skip: [/^Test requirement(?: not met in function .*)?: (.*)/, /^(?:Sub)?[Tt]est .* skipped: (.*)/, /SKIP: (.*)/],
+  fail: [
+    /Failed assertion: (.*)/,
+    /^Received signal (.*)/,
+    /^Unknown subtest: (.*)/,
+    /CRITICAL: (.*)/,
+    /WARNING: (.*)/,
+  ],
+  timeout: [/Failed assertion: (.*)/, /CRITICAL: (.*)/],
+};
+
+export function reasonIn(verdict: Verdict, log: string): string {
+  if (verdict === 'pass') return '';
+  const lines = log.split('\n');
+  for (const pattern of REASONS[verdict]) {
+    const at = lines.findIndex((line) => pattern.test(line));
+    if (at < 0) continue;
+    const reason = pattern.exec(lines[at] ?? '')?.[1]?.trim() ?? '';
+    // IGT names the condition on the next line and, where the author said more, after it.
+    const more = lines.slice(at + 1, at + 3).filter((line) => /^Test requirement: |^Last errno: /.test(line));
+    return [reason, ...more.map((line) => line.trim())].filter((part) => part !== '').join('; ');
+  }
+  return lines.findLast((line) => line.trim() !== '')?.trim() ?? 'no output';
+}
