@@ -2,11 +2,12 @@
  * The machine: QEMU's software emulation of an AMD processor with nested paging, on it stock Xen and a PV dom0. dom0's
  * PID 1 (dom0/init.sh) takes commands over a virtio-serial port, which is QEMU's standard input and output here.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XengtError } from '../../src/base/index.js';
 import { Child } from '../guest/child.js';
 import { Follower } from './follow.js';
+import { lookAtProcessor } from './monitor.js';
 import { buildPayload, qemu, type XenRig } from './provision/index.js';
 
 export interface MachineOptions {
@@ -59,10 +60,28 @@ function apertureDevice(file: string): string[] {
   return ['-object', memory, '-device', 'ivshmem-plain,memdev=aperture,addr=08.0'];
 }
 
+/**
+ * The host's processor that the machine's threads share, the last of those that this process may use.
+ *
+ * With two, QEMU 7.2 loses interrupts: VMRUN with a virtual interrupt pending sets its bit in the CPU's request word by a plain `or`
+ * (target/i386/tcg/sysemu/svm_helper.c), while the thread of the timers sets another bit there. Xen's timer interrupt then stays
+ * in the local APIC until a device interrupts, and what Xen runs meanwhile, firmware that waits for dom0, runs for ever. One
+ * processor's threads cannot come between the read and the write of one instruction.
+ */
+function oneProcessor(): string {
+  const allowed = /^Cpus_allowed_list:\s*(?:.*[,-])?(\d+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return allowed?.[1] ?? '0';
+}
+
+function monitorOf(runFolder: string): string {
+  return join(runFolder, 'monitor');
+}
+
 function machineArguments(options: MachineOptions, payload: string, aperture: string): string[] {
-  const { rig, share, forward } = options;
+  const { rig, share, runFolder, forward } = options;
   const args = ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', '1'];
   args.push('-m', `${options.memoryMiB ?? DEFAULT_MEMORY_MIB}`, '-display', 'none', '-vga', 'none', '-monitor', 'none');
+  args.push('-qmp', `unix:${monitorOf(runFolder)},server=on,wait=off`);
   args.push('-no-reboot', '-serial', `file:${join(share, 'boot.log')}`);
   args.push('-kernel', rig.dom0.xen, '-append', XEN_LINE);
   args.push('-initrd', `${rig.dom0.kernel.vmlinuz} ${DOM0_LINE},${rig.initramfs}`);
@@ -89,14 +108,16 @@ export class Machine {
   readonly share: string;
   /** The file with the bytes of APERTURE_BAR. */
   readonly aperture: string;
+  readonly #monitor: string;
   readonly #child: Child;
   readonly #boot: Follower;
   #number = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(rig: XenRig, share: string, aperture: string, child: Child, boot: Follower) {
-    this.rig = rig;
-    this.share = share;
+  private constructor(options: MachineOptions, aperture: string, child: Child, boot: Follower) {
+    this.rig = options.rig;
+    this.share = options.share;
+    this.#monitor = monitorOf(options.runFolder);
     this.aperture = aperture;
     this.#child = child;
     this.#boot = boot;
@@ -111,15 +132,15 @@ export class Machine {
     const { command, args, env } = qemu(rig.tools);
     const child = new Child({
       name: 'the Xen machine',
-      command,
-      args: [...args, ...machineArguments(options, payload, aperture)],
+      command: 'taskset',
+      args: ['--cpu-list', oneProcessor(), command, ...args, ...machineArguments(options, payload, aperture)],
       // QEMU keeps there what dom0 writes to its disk, until it ends.
       env: { ...env, TMPDIR: runFolder },
       logFile: join(share, 'control.log'),
     });
     const boot = new Follower(join(share, 'boot.log'), options.onLine);
     void child.exited.then(() => boot.close('the Xen machine ended'));
-    const machine = new Machine(rig, share, aperture, child, boot);
+    const machine = new Machine(options, aperture, child, boot);
     try {
       await child.lines.waitFor(/XENGT-DOM0 READY/, BOOT_LIMIT_MS);
       return machine;
@@ -137,18 +158,22 @@ export class Machine {
     return this.#child.running;
   }
 
-  /** Calls back, once, when the machine has stood still; it is killed then. */
+  /** Calls back, once, when the machine has stood still; what its processor did is in `standstill.log` then, and it is killed. */
   watch(onStandstill: () => void): void {
     const heartbeat = join(this.share, 'heartbeat');
     const timer = setInterval(() => {
       if (!this.running) clearInterval(timer);
       else if (existsSync(heartbeat) && Date.now() - statSync(heartbeat).mtimeMs > STANDSTILL_MS) {
         clearInterval(timer);
-        this.kill();
-        onStandstill();
+        void this.#lookAndKill().then(onStandstill);
       }
     }, LOOK_MS);
     timer.unref();
+  }
+
+  async #lookAndKill(): Promise<void> {
+    writeFileSync(join(this.share, 'standstill.log'), await lookAtProcessor(this.#monitor));
+    this.kill();
   }
 
   /** The serial console: Xen's and dom0's kernel. */
