@@ -1,5 +1,5 @@
 /** The blitter's commands, decoded into fills and copies. Source: PRM SKL Vol 2a "XY_*_BLT", Vol 10 "Copy Engine". */
-import { TILE_BYTES, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, type Tiling } from '../../../hw/index.js';
+import { TILE_BYTES, TILE_LINEAR, TILE_X, TILE_Y, TILE_YF, TILE_YS, type Tiling } from '../../../hw/index.js';
 import type { Rectangle, Surface } from '../blitter.js';
 import type { Engine } from '../engine.js';
 import type { Executor } from './types.js';
@@ -102,11 +102,11 @@ export const srcCopyBlt: Executor = (engine, dw, length) => {
 const FAST_DEPTHS = [1, 2, 0, 4, 8, 16, 0, 0] as const;
 const FAST_SOURCE_YF = 1 << 31;
 const FAST_DESTINATION_YF = 1 << 30;
-const FAST_TILE_64K = 3;
 
 function fastTiling(code: number, yf: boolean): Tiling {
   if (code === 0) return TILE_LINEAR;
   if (code === 1) return TILE_X;
+  if (code === 3) return TILE_YS;
   return yf ? TILE_YF : TILE_Y;
 }
 
@@ -116,8 +116,7 @@ export const fastCopyBlt: Executor = (engine, dw, length) => {
   const fromCode = (header >>> 20) & 3;
   const toCode = (header >>> 13) & 3;
   const bytesPerPixel = FAST_DEPTHS[(control >>> 24) & 7]!;
-  if (bytesPerPixel === 0 || fromCode === FAST_TILE_64K || toCode === FAST_TILE_64K || length < 10)
-    return engine.unsupported(header, bytesPerPixel);
+  if (bytesPerPixel === 0 || length < 10) return engine.unsupported(header, bytesPerPixel);
   const toTiling = fastTiling(toCode, (control & FAST_DESTINATION_YF) !== 0);
   const fromTiling = fastTiling(fromCode, (control & FAST_SOURCE_YF) !== 0);
   const to = surface(engine, control & 0xffff, toTiling, dw[4]!, dw[5]!);
