@@ -1,13 +1,14 @@
 /**
  * `npm run test:guest`: two unmodified guests side by side on one mediator with the model GPU. Each probes, submits work
  * on all engines, reloads its driver; one is killed and the other goes on; both are booted again on the same vGPUs with a
- * monitor and show text. Then the mediator's own books are checked.
+ * monitor and show text. Then the mediator's own books are checked. At last a guest on a mediator of its own runs IGT's basic
+ * subtests; with --igt it runs those that are asked for, and nothing else is done.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf, XengtError } from '../../src/base/index.js';
 import { Checks } from './checks.js';
-import { type IgtRequest, igtMain } from './igt/index.js';
+import { checkBasics, IGT_DEFAULTS, type IgtRequest, igtMain } from './igt/index.js';
 import { Mediator } from './mediator.js';
 import { newLogFolder } from './paths.js';
 import { provision, showProgress } from './provision/index.js';
@@ -33,14 +34,14 @@ function fromArguments(): Wanted {
         type: { type: 'string', default: 'V5_8' },
         igt: { type: 'boolean', default: false },
         'igt-list': { type: 'string', multiple: true, default: [] },
-        'igt-timeout': { type: 'string', default: '120' },
-        memory: { type: 'string', default: '2048' },
+        'igt-timeout': { type: 'string', default: `${IGT_DEFAULTS.limitSeconds}` },
+        memory: { type: 'string', default: `${IGT_DEFAULTS.memoryMiB}` },
       },
     });
     const given = (values.kernel ?? []).flatMap((list) => list.split(','));
     if (values.igt || values['igt-list'].length > 0) {
       const igt = {
-        kernel: given[0] ?? 'trixie',
+        kernel: given[0] ?? IGT_DEFAULTS.kernel,
         names: positionals,
         lists: values['igt-list'],
         memoryMiB: Number.parseInt(values.memory, 10),
@@ -93,6 +94,7 @@ async function main(): Promise<number> {
   checks.check('the mediator is still running', mediator.running);
   const exit = await mediator.stop();
   checks.check('the mediator stops when asked', exit.code === 0, `code ${exit.code}, signal ${exit.signal}`);
+  await checkBasics(checks, kernels.at(-1) ?? IGT_DEFAULTS.kernel);
   if (checks.failed > 0) showProgress(`serial consoles and the mediator's log: ${logFolder}`);
   return checks.finish();
 }

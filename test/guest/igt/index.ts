@@ -5,6 +5,6 @@
 
 export { parseLists, parseSubtest, readList, type Subtest, titleOf } from './lists.js';
 export { IgtMachine } from './machine.js';
-export { type IgtRequest, igtMain, ownList } from './main.js';
+export { checkBasics, IGT_DEFAULTS, type IgtRequest, igtMain, ownList } from './main.js';
 export { type Outcome, reasonIn, type Verdict, verdictOf } from './outcome.js';
 export { count, type Result, runSubtests } from './run.js';

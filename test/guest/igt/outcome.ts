@@ -24,7 +24,7 @@ export function verdictOf(code: number): Verdict {
 
 /** Lines of IGT's output that say why, the most telling first. */
 const REASONS: Readonly<Record<Exclude<Verdict, 'pass'>, readonly RegExp[]>> = {
-  skip: [/^Test requirement(?: not met in function .*)?: (.*)/, /^(?:Sub)?[Tt]est .* skipped: (.*)/, /SKIP: (.*)/],
+  skip: [/^Test requirement: (.*)/, /^Test requirement not met .*: (.*)/, /SKIP: (.*)/],
   fail: [
     /Failed assertion: (.*)/,
     /^Received signal (.*)/,
@@ -34,6 +34,7 @@ const REASONS: Readonly<Record<Exclude<Verdict, 'pass'>, readonly RegExp[]>> = {
   ],
   timeout: [/Failed assertion: (.*)/, /CRITICAL: (.*)/],
 };
+const ERRNO = /Last errno: (.*)/;
 
 export function reasonIn(verdict: Verdict, log: string): string {
   if (verdict === 'pass') return '';
@@ -42,9 +43,8 @@ export function reasonIn(verdict: Verdict, log: string): string {
     const at = lines.findIndex((line) => pattern.test(line));
     if (at < 0) continue;
     const reason = pattern.exec(lines[at] ?? '')?.[1]?.trim() ?? '';
-    // IGT names the condition on the next line and, where the author said more, after it.
-    const more = lines.slice(at + 1, at + 3).filter((line) => /^Test requirement: |^Last errno: /.test(line));
-    return [reason, ...more.map((line) => line.trim())].filter((part) => part !== '').join('; ');
+    const errno = ERRNO.exec(lines[at + 1] ?? '')?.[0];
+    return errno === undefined ? reason : `${reason}; ${errno}`;
   }
   return lines.findLast((line) => line.trim() !== '')?.trim() ?? 'no output';
 }

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseLists, parseSubtest, readList, titleOf } from '../guest/igt/lists.js';
+import { ownList } from '../guest/igt/main.js';
+import { reasonIn, verdictOf } from '../guest/igt/outcome.js';
+
+describe('a list of subtests', () => {
+  const TEXT =
+    '# a comment\ngem_first@one\n[basic]\ngem_busy@busy # why\n\n  core_auth \n[full]\ngem_exec_reloc@basic-*\n';
+
+  it('has sections, in order', () => {
+    const lists = [...parseLists(TEXT)].map(([name, subtests]) => [name, subtests.map(titleOf)]);
+    expect(lists).toEqual([
+      ['', ['gem_first@one']],
+      ['basic', ['gem_busy@busy', 'core_auth']],
+      ['full', ['gem_exec_reloc@basic-*']],
+    ]);
+  });
+
+  it.each(['', 'gem busy', '../bin/sh', 'gem_busy@', 'gem_busy@$(reboot)', 'Gem_busy', '@busy', 'a@b@c'])(
+    'does not take "%s" for a subtest',
+    (text) => expect(() => parseSubtest(text)).toThrow(/no IGT subtest/),
+  );
+
+  describe('on a disk', () => {
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'igt-lists-'));
+      writeFileSync(join(folder, 'list'), TEXT);
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it('is read as a whole, or one section', () => {
+      expect(readList(join(folder, 'list')).length).toBe(4);
+      expect(readList(`${join(folder, 'list')}#full`).map(titleOf)).toEqual(['gem_exec_reloc@basic-*']);
+    });
+
+    it('says what sections there are when another is asked for', () => {
+      expect(() => readList(`${join(folder, 'list')}#none`)).toThrow(/\[basic\] \[full\]/);
+      expect(() => readList(join(folder, 'missing'))).toThrow(/--igt-list: .*ENOENT/);
+    });
+  });
+
+  it('of the project names no subtest twice', () => {
+    const names = ownList().map(titleOf);
+    expect(ownList('basic').length).toBe(45);
+    expect(names.length).toBeGreaterThan(300);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  });
+});
+
+describe('what became of a subtest', () => {
+  it.each([
+    [0, 'pass'],
+    [77, 'skip'],
+    [79, 'fail'],
+    [98, 'fail'],
+    [112, 'fail'],
+    [139, 'fail'],
+    [124, 'timeout'],
+    [137, 'timeout'],
+  ])('exit code %i is a %s', (code, verdict) => expect(verdictOf(code)).toBe(verdict));
+
+  it('is explained by the requirement that was not met', () => {
+    const log =
+      'Starting subtest: x\nTest requirement not met in function f, file a.c:1:\nTest requirement: has_it(fd)\n';
+    expect(reasonIn('skip', `${log}Last errno: 19, No such device\nSubtest x: SKIP (0.0s)\n`)).toBe(
+      'has_it(fd); Last errno: 19, No such device',
+    );
+  });
+
+  it('is explained by the assertion that failed', () => {
+    const log = '(a:1) CRITICAL: Test assertion failure function f\n(a:1) CRITICAL: Failed assertion: x == 0\n';
+    expect(reasonIn('fail', log)).toBe('x == 0');
+  });
+
+  it('is explained by the last line where IGT says nothing', () => {
+    expect(reasonIn('timeout', 'Starting subtest: x\n\n')).toBe('Starting subtest: x');
+    expect(reasonIn('fail', '')).toBe('no output');
+  });
+});
