@@ -2,58 +2,33 @@
  * The arbiter: the one face through which vGPUs reach what they share. Calls carry plain values; each is checked against
  * the arbiter's own record of what the caller owns. Answers come back as events, delivered by service().
  */
-import { type Clock, NEVER, NS_PER_S, PAGE_SHIFT, reasonOf, XengtError } from '../base/index.js';
-import type { ScanCode } from '../cmd-parser/index.js';
+import { type Clock, PAGE_SHIFT, XengtError } from '../base/index.js';
 import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
 import {
-  CONTEXT_SWITCH,
-  ENGINE_EVENTS,
   ENGINES,
   type EngineId,
   FENCE_BASE,
   FENCE_VALID,
-  FLUSH_NOTIFY,
   frameHi,
   frameLo,
   frameOf,
-  INTERRUPT_GROUPS,
-  IRQ_IER,
-  IRQ_IIR,
-  IRQ_IMR,
-  MASTER_ENABLE,
-  MASTER_IRQ,
   PTE_ATTRIBUTES,
   PTE_PRESENT,
   PTE_RW,
   RING,
-  USER_INTERRUPT,
 } from '../hw/index.js';
 import { Client, type ClientParts } from './client.js';
-import type { Prepared } from './dispatch.js';
 import { Dispatcher } from './dispatch.js';
-import { EngineDriver } from './engine-driver.js';
+import type { EngineShare } from './engine-slot.js';
+import { type DeviceFaults, Engines, type Results } from './engines.js';
 import { HostGm } from './host-gm.js';
-import { EngineLedger, IDLE, SWITCHING } from './ledger.js';
-import { type SchedulingPolicy, WeightedRoundRobin } from './policy.js';
+import type { EngineTotals } from './ledger.js';
+import { createPolicy, PLAIN_SHARE, type PolicyName, type Share } from './policy/index.js';
 import type { ScanProcesses } from './process-batches.js';
-import { RegisterSwitch } from './register-switch.js';
-import { NO_SCANS, ScanRefusal, type ScanStats } from './scan-stats.js';
-import type { Workload, WorkloadResult } from './workload.js';
-
-/** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
-const MAX_QUEUE = 64;
-/** When a workload is given up. */
-export interface HangLimits {
-  /** How often a busy engine is looked at for progress, ns. */
-  readonly checkNs: number;
-  /** After how long without progress the engine counts as hung, ns. */
-  readonly stuckNs: number;
-  /** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
-  readonly runNs: number;
-}
-const HANG_LIMITS: HangLimits = { checkNs: NS_PER_S / 2, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
-/** Events of an engine, relative to its shift. */
-const ENGINE_BITS = (1 << USER_INTERRUPT) | (1 << FLUSH_NOTIFY) | (1 << CONTEXT_SWITCH);
+import { NO_SCANS, type ScanStats } from './scan-stats.js';
+import { createTurns, type Turns } from './turns.js';
+import { HANG_LIMITS, type HangLimits } from './watch.js';
+import type { Workload } from './workload.js';
 
 export interface ArbiterOptions {
   readonly gpu: Gpu;
@@ -65,105 +40,54 @@ export interface ArbiterOptions {
   readonly hostRanges: readonly { readonly firstPage: number; readonly pages: number }[];
   /** Per register dword: bit 0 commands may touch it, bit 1 a command's write goes through its handler. */
   readonly cmdAccess: Uint8Array;
+  /** Default: 'shares'. */
+  readonly policy?: PolicyName;
+  /** For vGPUs of which nothing else is said. */
   readonly hangLimits?: HangLimits;
   /** Test switch: lets a guest write any GGTT entry, to show that the isolation oracle notices. Never set otherwise. */
   readonly skipGgttAudit?: boolean;
-}
-
-interface Running {
-  readonly client: Client;
-  readonly workload: Workload;
-  readonly prepared: Prepared;
-  readonly contextId: number;
-  readonly started: number;
-  checked: number;
-  progressed: number;
-  lastHead: number;
-  lastActhd: number;
-}
-
-interface Slot {
-  readonly driver: EngineDriver;
-  readonly ledger: EngineLedger;
-  readonly policy: SchedulingPolicy;
-  /** vGPU whose registers the engine holds. */
-  owner: number;
-  running: Running | null;
-}
-
-interface Done {
-  readonly client: Client;
-  readonly workload: Workload;
-  readonly result: WorkloadResult;
-  readonly reason: string | null;
-  readonly rule: ScanCode | '';
 }
 
 export class Arbiter {
   readonly #gpu: Gpu;
   readonly #clock: Clock;
   readonly #realTime: Clock;
-  readonly #gm: HostGm;
   readonly #dispatcher: Dispatcher;
-  readonly #registers: RegisterSwitch;
-  readonly #slots: (Slot | undefined)[] = [];
+  readonly #turns: Turns;
+  readonly #engines: Engines;
   /** By vGPU id. */
   readonly #clients: (Client | undefined)[] = [];
+  /** What the operator gave each vGPU, by id, whether it has a guest or not. */
+  readonly #shares: (Share | undefined)[] = [];
+  readonly #limits: (HangLimits | undefined)[] = [];
   readonly #audit: boolean;
-  readonly #hang: HangLimits;
   readonly #scratchMfn: number;
-  #interrupted = false;
-  #serial = 0;
-  #done: Done[] = [];
-  /** Ended workloads: by vGPU, then engine name, then result. */
-  readonly #results = new Map<number, Record<string, Record<string, number>>>();
   /** What the scanner did for guests that are gone, by vGPU. */
   readonly #scans = new Map<number, ScanStats>();
 
   constructor(options: ArbiterOptions) {
-    const { gpu, clock } = options;
+    const { gpu, clock, realTime } = options;
     this.#gpu = gpu;
     this.#clock = clock;
-    this.#realTime = options.realTime;
+    this.#realTime = realTime;
     this.#audit = options.skipGgttAudit !== true;
-    this.#hang = options.hangLimits ?? HANG_LIMITS;
-    this.#gm = new HostGm(gpu, options.hostRanges);
-    this.#dispatcher = new Dispatcher(gpu.platform, this.#gm, options.cmdAccess);
-    this.#registers = new RegisterSwitch(gpu, gpu.platform);
+    const gm = new HostGm(gpu, options.hostRanges);
+    this.#dispatcher = new Dispatcher(gpu.platform, gm, options.cmdAccess);
     const scratch = gpu.allocate(1, OWNER_MEDIATOR);
     gpu.markScratch(scratch.mfn);
     this.#scratchMfn = scratch.mfn;
-    gpu.onInterrupt = () => {
-      this.#interrupted = true;
-    };
-    this.#takeDevice();
-    for (const engine of gpu.platform.engines) {
-      this.#slots[engine] = {
-        driver: new EngineDriver(gpu, engine, this.#gm.allocate(1, OWNER_MEDIATOR)),
-        ledger: new EngineLedger(options.realTime.now()),
-        policy: new WeightedRoundRobin(),
-        owner: 0,
-        running: null,
-      };
-    }
-  }
-
-  /** Forcewake for good (the mediator never lets the device sleep) and GT interrupts on. */
-  #takeDevice(): void {
-    const gpu = this.#gpu;
-    for (const offset of gpu.platform.gen === 9 ? [0xa278, 0xa270, 0xa188] : [0xa188]) gpu.write32(offset, 0x00010001);
-    const used = new Map<number, number>();
-    for (const engine of gpu.platform.engines) {
-      const { group, shift } = ENGINE_EVENTS[engine];
-      used.set(group, (used.get(group) ?? 0) | (ENGINE_BITS << shift));
-    }
-    for (const [group, bits] of used) {
-      const { base } = INTERRUPT_GROUPS[group]!;
-      gpu.write32(base + IRQ_IIR, 0xffffffff);
-      gpu.write32(base + IRQ_IMR, ~bits >>> 0);
-      gpu.write32(base + IRQ_IER, bits >>> 0);
-    }
-    gpu.write32(MASTER_IRQ, MASTER_ENABLE);
+    this.#turns = createTurns(gpu.platform, () => createPolicy(options.policy ?? 'shares'));
+    const otherwise = options.hangLimits ?? HANG_LIMITS;
+    this.#engines = new Engines({
+      gpu,
+      clock,
+      realTime,
+      gm,
+      dispatcher: this.#dispatcher,
+      turns: this.#turns,
+      clients: this.#clients,
+      limitsOf: (vgpu) => this.#limits[vgpu] ?? otherwise,
+    });
   }
 
   // ---- clients
@@ -173,7 +97,8 @@ export class Arbiter {
     if (this.#clients[client.id]) throw new XengtError('XENGT_E_EXISTS', `vGPU ${client.id} is attached already`);
     this.#clients[client.id] = client;
     this.#scratchFill(client);
-    for (const slot of this.#slots) slot?.policy.add(client.id, parts.grant.weight);
+    const share = this.#shares[client.id] ?? { ...PLAIN_SHARE, weight: parts.grant.weight };
+    this.#turns.add(client.id, share, this.#clock.now());
   }
 
   /** Takes everything back that was done for a vGPU; its memory is not touched again. */
@@ -181,13 +106,10 @@ export class Arbiter {
     const client = this.#clients[vgpu];
     if (!client) return;
     this.reset(vgpu, this.#gpu.platform.engines);
-    this.#done = this.#done.filter((done) => done.client !== client);
-    this.#clients[vgpu] = undefined;
-    for (const slot of this.#slots) {
-      slot?.policy.remove(vgpu);
-      if (slot?.owner === vgpu) slot.owner = 0;
-    }
+    this.#engines.leave(client);
     for (let i = 0; i < client.parts.grant.fenceCount; i++) this.writeFence(vgpu, i, 0, 0);
+    this.#clients[vgpu] = undefined;
+    this.#turns.remove(vgpu);
     this.#scratchFill(client);
     client.parts.ppgtt.release();
     this.#dispatcher.release(client);
@@ -196,8 +118,27 @@ export class Arbiter {
 
   /** The vGPU itself goes: its number may be another's one day, who starts at zero. */
   forget(vgpu: number): void {
-    this.#results.delete(vgpu);
+    this.#engines.results.delete(vgpu);
     this.#scans.delete(vgpu);
+    this.#shares[vgpu] = undefined;
+    this.#limits[vgpu] = undefined;
+    for (const slot of this.#engines.slots) slot?.forget(vgpu);
+  }
+
+  /** What a vGPU is to have of each engine: at once where it has no guest yet, else from the next period on. */
+  setShare(vgpu: number, share: Share): void {
+    this.#shares[vgpu] = share;
+    if (this.#clients[vgpu]) this.#turns.change(vgpu, share);
+  }
+
+  /** When its workloads are given up; for those that are submitted from now on. */
+  setHangLimits(vgpu: number, limits: HangLimits): void {
+    this.#limits[vgpu] = limits;
+  }
+
+  /** Its hangs so far are not held against a vGPU any more. */
+  pardon(vgpu: number): void {
+    this.#clients[vgpu]?.strikes.pardon();
   }
 
   /** Nothing of a guest's is left in the device's table: prefetchers reach past what a driver maps, so scratch stands there. */
@@ -250,13 +191,7 @@ export class Arbiter {
 
   submit(workload: Workload): void {
     const client = this.#clients[workload.vgpu];
-    if (!client) return;
-    const queue = client.queue(workload.engine);
-    if (queue.length >= MAX_QUEUE) {
-      this.#finished(client, workload, 'rejected', `queue of ${ENGINES[workload.engine]!.name} is full (${MAX_QUEUE})`);
-      return;
-    }
-    queue.push(workload);
+    if (client) this.#engines.submit(client, workload);
   }
 
   /** Which engines' per-process batches are judged from now on. */
@@ -270,199 +205,33 @@ export class Arbiter {
     const client = this.#clients[vgpu];
     if (!client) return;
     client.verdicts.clear();
-    for (const engine of engines) {
-      client.queues[engine] = [];
-      const slot = this.#slots[engine];
-      if (slot?.running?.client === client) this.#abort(engine, slot);
-    }
-    this.#done = this.#done.filter((done) => done.client !== client || !engines.includes(done.workload.engine));
+    this.#engines.reset(client, engines);
   }
 
   /** A device register that a vGPU may see as it is: timestamps always, engine state while it owns the engine. */
   readRegister(vgpu: number, engine: EngineId, offset: number): number | null {
     const local = offset - ENGINES[engine]!.mmioBase;
     if (local === RING.TIMESTAMP || local === RING.TIMESTAMP_UDW) return this.#gpu.read32(offset);
-    return this.#slots[engine]?.running?.client.id === vgpu ? this.#gpu.read32(offset) : null;
+    return this.#engines.slots[engine]?.running?.client.id === vgpu ? this.#gpu.read32(offset) : null;
   }
 
   // ---- progress
 
   /** Handles the device's interrupts, ends and starts workloads, tells vGPUs. @returns whether anything happened */
   service(): boolean {
-    let happened = false;
-    if (this.#interrupted) {
-      this.#interrupted = false;
-      this.#handleInterrupts();
-      happened = true;
-    }
-    const now = this.#clock.now();
-    for (const engine of this.#gpu.platform.engines) {
-      const slot = this.#slots[engine]!;
-      if (slot.running && now >= slot.running.checked + this.#hang.checkNs) this.#watch(engine, slot, now);
-      while (!slot.running && this.#start(engine, slot)) happened = true;
-    }
-    if (this.#done.length > 0) {
-      const done = this.#done;
-      this.#done = [];
-      for (const { client, workload, result, reason, rule } of done) {
-        client.parts.events.workloadDone(workload.engine, workload.tag, result, reason, rule);
-      }
-      happened = true;
-    }
-    return happened;
+    return this.#engines.service();
   }
 
   /** When service() has something to do, ns; 0 when it has now. */
   nextDue(): number {
-    if (this.#interrupted || this.#done.length > 0) return 0;
-    let due = NEVER;
-    for (const slot of this.#slots) {
-      if (slot?.running) due = Math.min(due, slot.running.checked + this.#hang.checkNs);
-      else if (slot && this.#queued(slot.driver.engine)) return 0;
-    }
-    return due;
-  }
-
-  #queued(engine: EngineId): boolean {
-    for (const client of this.#clients) if ((client?.queues[engine]?.length ?? 0) > 0) return true;
-    return false;
-  }
-
-  #handleInterrupts(): void {
-    const gpu = this.#gpu;
-    gpu.write32(MASTER_IRQ, 0);
-    for (const engine of gpu.platform.engines) {
-      const { group, shift } = ENGINE_EVENTS[engine];
-      const iir = INTERRUPT_GROUPS[group]!.base + IRQ_IIR;
-      const bits = (gpu.read32(iir) >>> shift) & ENGINE_BITS;
-      if (bits === 0) continue;
-      gpu.write32(iir, (bits << shift) >>> 0);
-      const slot = this.#slots[engine]!;
-      const running = slot.running;
-      const toGuest = bits & ~(1 << CONTEXT_SWITCH);
-      if (running && toGuest !== 0) running.client.parts.events.engineInterrupt(engine, toGuest);
-      if ((bits & (1 << CONTEXT_SWITCH)) !== 0 && slot.driver.completed(running?.contextId ?? 0) && running) {
-        const fault = this.#saveContext(running);
-        this.#end(engine, slot, fault === null ? 'complete' : 'rejected', fault);
-      }
-    }
-    gpu.write32(MASTER_IRQ, MASTER_ENABLE);
-  }
-
-  #start(engine: EngineId, slot: Slot): boolean {
-    const vgpu = slot.policy.pick((id) => (this.#clients[id]?.queues[engine]?.length ?? 0) > 0);
-    const client = this.#clients[vgpu];
-    const workload = client?.queue(engine).shift();
-    if (!client || !workload) return false;
-    slot.ledger.enter(SWITCHING, this.#realTime.now());
-    let prepared: Prepared;
-    try {
-      prepared = this.#dispatcher.prepare(client, workload);
-    } catch (error) {
-      const refusal = error instanceof ScanRefusal ? error : null;
-      const ofProcess = refusal?.ofProcess ?? false;
-      this.#finished(client, workload, ofProcess ? 'dropped' : 'rejected', rejection(error), refusal?.rule);
-      if (ofProcess) this.#dropQueue(client, engine, 'work before it was refused');
-      slot.ledger.enter(IDLE, this.#realTime.now());
-      return true;
-    }
-    if (slot.owner !== vgpu) {
-      const previous = this.#clients[slot.owner];
-      if (previous) this.#registers.save(engine, previous.parts.bank);
-      else this.#registers.forget(engine);
-      this.#registers.restore(engine, client.parts.bank);
-      slot.owner = vgpu;
-    }
-    // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
-    this.#serial = (this.#serial + 1) & 0xfffff;
-    const now = this.#clock.now();
-    slot.running = {
-      client,
-      workload,
-      prepared,
-      contextId: this.#serial,
-      started: now,
-      checked: now,
-      progressed: now,
-      lastHead: -1,
-      lastActhd: -1,
-    };
-    slot.ledger.enter(vgpu, this.#realTime.now());
-    slot.driver.submit(prepared.descriptor, this.#serial);
-    return false;
-  }
-
-  /** @returns what went wrong, or null */
-  #saveContext({ client, workload }: Running): string | null {
-    try {
-      this.#dispatcher.saveContext(client, workload);
-      return null;
-    } catch (error) {
-      return rejection(error);
-    }
-  }
-
-  #end(engine: EngineId, slot: Slot, result: WorkloadResult, reason: string | null): void {
-    const running = slot.running!;
-    slot.policy.charge(running.client.id, slot.ledger.enter(IDLE, this.#realTime.now()));
-    slot.running = null;
-    this.#dispatcher.finish(running.client, running.prepared);
-    this.#finished(running.client, running.workload, result, reason);
-    if (result === 'hung') this.#dropQueue(running.client, engine, 'the engine was reset after a hang');
-  }
-
-  /** What waits behind lost work goes with it, and the vGPU is told, or it would wait for answers that never come. */
-  #dropQueue(client: Client, engine: EngineId, reason: string): void {
-    for (const workload of client.queue(engine).splice(0)) this.#finished(client, workload, 'dropped', reason);
-  }
-
-  #abort(engine: EngineId, slot: Slot): void {
-    slot.driver.reset();
-    this.#end(engine, slot, 'dropped', 'engine reset by the guest');
-    slot.owner = 0;
-    this.#registers.forget(engine);
-  }
-
-  /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
-  #watch(engine: EngineId, slot: Slot, now: number): void {
-    const running = slot.running!;
-    const head = slot.driver.read(RING.HEAD);
-    const acthd = slot.driver.read(RING.ACTHD);
-    if (head !== running.lastHead || acthd !== running.lastActhd) running.progressed = now;
-    running.lastHead = head;
-    running.lastActhd = acthd;
-    running.checked = now;
-    const { stuckNs, runNs } = this.#hang;
-    const stuck = now - running.progressed >= stuckNs;
-    if (!stuck && now - running.started < runNs) return;
-    const what = stuck ? `no progress for ${stuckNs / NS_PER_S} s` : `still running after ${runNs / NS_PER_S} s`;
-    slot.driver.reset();
-    this.#end(engine, slot, 'hung', `${ENGINES[engine]!.name}: ${what} at ring head 0x${head.toString(16)}`);
-    slot.owner = 0;
-    this.#registers.forget(engine);
-  }
-
-  #finished(
-    client: Client,
-    workload: Workload,
-    result: WorkloadResult,
-    reason: string | null,
-    rule: ScanCode | '' = '',
-  ): void {
-    const byEngine = this.#results.get(client.id) ?? {};
-    this.#results.set(client.id, byEngine);
-    const { name } = ENGINES[workload.engine]!;
-    const byResult = byEngine[name] ?? {};
-    byEngine[name] = byResult;
-    byResult[result] = (byResult[result] ?? 0) + 1;
-    this.#done.push({ client, workload, result, reason, rule });
+    return this.#engines.nextDue();
   }
 
   // ---- accounts
 
   /** Ended workloads of a vGPU by engine name and result; undefined when it never had any. */
-  results(vgpu: number): Readonly<Record<string, Readonly<Record<string, number>>>> | undefined {
-    return this.#results.get(vgpu);
+  results(vgpu: number): Readonly<Results> | undefined {
+    return this.#engines.results.get(vgpu);
   }
 
   /** What the scanner did for a vGPU, since it was made. */
@@ -472,11 +241,20 @@ export class Arbiter {
   }
 
   busySeconds(vgpu: number, engine: EngineId): number {
-    return this.#slots[engine]?.ledger.busySeconds(vgpu, this.#realTime.now()) ?? 0;
+    return this.#engines.slots[engine]?.ledger.busySeconds(vgpu, this.#realTime.now()) ?? 0;
   }
 
-  engineTotals(engine: EngineId): { busy: number; idle: number; switching: number; total: number } {
-    return this.#slots[engine]!.ledger.totals(this.#realTime.now());
+  /** Where a vGPU's time on an engine went. */
+  engineShare(vgpu: number, engine: EngineId): EngineShare {
+    return this.#engines.slots[engine]!.share(vgpu, this.#realTime.now());
+  }
+
+  get deviceFaults(): Readonly<DeviceFaults> {
+    return this.#engines.faults;
+  }
+
+  engineTotals(engine: EngineId): EngineTotals {
+    return this.#engines.slots[engine]!.ledger.totals(this.#realTime.now());
   }
 
   /** GMADR of the guest's own status page on an engine. @returns false when it is not the guest's */
@@ -486,9 +264,4 @@ export class Arbiter {
     client.hwsp[engine] = gmadr;
     return true;
   }
-}
-
-/** Why a workload is rejected. A fault of ours that one guest's memory brings out costs that guest its vGPU, not everybody. */
-function rejection(error: unknown): string {
-  return error instanceof XengtError ? error.message : `internal error: ${reasonOf(error)}`;
 }

@@ -9,6 +9,7 @@ import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js'
 import type { HostBuffer } from './host-gm.js';
 import { ProcessMemory, type ScanProcesses } from './process-batches.js';
 import { addScans, type ScanStats } from './scan-stats.js';
+import { Strikes } from './strikes.js';
 import type { ArbiterEvents, Workload } from './workload.js';
 
 export interface ClientParts {
@@ -42,6 +43,7 @@ export class Client {
   readonly verdicts = new VerdictCache();
   readonly process: ProcessMemory;
   scanProcesses: ScanProcesses;
+  readonly strikes = new Strikes();
   /** What the scanner looked at. */
   commands = 0;
   dwords = 0;

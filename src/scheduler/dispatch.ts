@@ -3,7 +3,7 @@
  * executed, and builds the shadow context. What runs is what was scanned: ring contents, privileged batches, workaround
  * batches, and those of processes that the hardware does not check are executed from the mediator's copies only.
  */
-import { PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
+import { NS_PER_S, PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
 import {
   createScanResult,
   type PerProcessBatches,
@@ -40,6 +40,9 @@ const CACHELINE = 64;
 /** A workload that is ready for ELSP, and what must be given back when it ends. */
 export interface Prepared {
   readonly descriptor: number;
+  /** The shadow context, and its timestamp as it was submitted. */
+  readonly image: HostBuffer;
+  readonly timestamp: number;
   readonly batches: readonly HostBuffer[];
   readonly root: PpgttRoot;
   /** Which hold on the root this workload has. */
@@ -138,7 +141,7 @@ export class Dispatcher {
       const addressing = workload.levels === 4 ? DESC.ADDRESSING_64 : DESC.ADDRESSING_32;
       const flags =
         DESC.VALID | DESC.FORCE_RESTORE | DESC.LLC_COHERENT | DESC.PRIVILEGE | (addressing << DESC.ADDRESSING_SHIFT);
-      return { descriptor: (image.gmadr | flags) >>> 0, batches, root, hold };
+      return { descriptor: (image.gmadr | flags) >>> 0, image, timestamp: context.timestamp, batches, root, hold };
     } catch (error) {
       for (const batch of batches) this.gm.free(batch);
       ppgtt.drop(root, hold);
@@ -152,11 +155,31 @@ export class Dispatcher {
     client.parts.ppgtt.drop(prepared.root, prepared.hold);
   }
 
-  /** Brings the engine's state back into the guest's context image, with the head where the guest's ring now is. */
-  saveContext(client: Client, workload: Workload): void {
-    const image = client.contexts[workload.engine];
-    if (!image) return;
+  /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it. */
+  ranNs({ image, timestamp }: Prepared): number {
     const { words, at } = image.memory;
+    const ticks = (words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]! - timestamp) >>> 0;
+    return (ticks * NS_PER_S) / this.platform.timestampHz;
+  }
+
+  /** Whether the engine has executed all that a workload's ring held and saved its context. */
+  ranToEnd({ image }: Prepared): boolean {
+    const { words, at } = image.memory;
+    const state = at + PAGE_DWORDS;
+    const tail = words[state + CTX.RING_TAIL]!;
+    return tail !== 0 && words[state + CTX.RING_HEAD] === tail;
+  }
+
+  /** Takes the shadow context back to where it was before the device lost it. */
+  rewind({ image, timestamp }: Prepared): void {
+    const { words, at } = image.memory;
+    words[at + PAGE_DWORDS + CTX.RING_HEAD] = 0;
+    words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP] = timestamp;
+  }
+
+  /** Brings the engine's state back into the guest's context image, with the head where the guest's ring now is. */
+  saveContext(client: Client, workload: Workload, prepared: Prepared): void {
+    const { words, at } = prepared.image.memory;
     const first = workload.lrca >>> PAGE_SHIFT;
     const pages = contextPages(workload.engine, this.platform.gen);
     for (let page = 1; page < pages; page++) {

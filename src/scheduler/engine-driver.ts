@@ -18,6 +18,8 @@ import {
 import type { HostBuffer } from './host-gm.js';
 
 const MASKED_ENABLE_RUN_LIST = ((RUN_LIST_ENABLE << 16) | RUN_LIST_ENABLE) >>> 0;
+/** EXECLIST_STATUS, low half: a list waits, slot 1 and 0 hold a list, slot 1 and 0 run. Source: PRM BDW Vol 2c EXECLIST_STATUS. */
+const STATUS_OCCUPIED = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 17) | (1 << 18);
 /** RESET_CTL is masked: request, and take the request back. */
 const RESET_REQUEST = 0x00010001;
 const RESET_RELEASE = 0x00010000;
@@ -79,6 +81,11 @@ export class EngineDriver {
     this.gpu.write32(GDRST, this.#resetMask);
     this.gpu.write32(this.#base + RING.RESET_CTL, RESET_RELEASE);
     this.start();
+  }
+
+  /** Neither a list runs nor does one wait. */
+  get idle(): boolean {
+    return (this.read(RING.EXECLIST_STATUS_LO) & STATUS_OCCUPIED) === 0;
   }
 
   /** Reads a register of this engine by its offset from the engine's base. */

@@ -2,61 +2,110 @@
  * Engine time, account by account. An engine is at every moment either idle, switching, or busy for one vGPU; whoever
  * changes that books the time since the last change. What is booked therefore adds up to the time that passed: the total is
  * read from the clock, not from the accounts, so that the sum can be checked against it.
+ *
+ * Busy is what the engine's own clock says that commands ran for. It is known when a workload has ended; the rest of the time
+ * since its submission (restoring and saving the context, the way of the interrupt) is switching on that vGPU's behalf.
  */
 import { NS_PER_S } from '../base/index.js';
 
-export const IDLE = 0;
-export const SWITCHING = -1;
-/** Accounts: vGPU ids are 1 and up, so 0 is idle and -1 is switching. */
-type Account = number;
+const IDLE = 0;
+const SWITCHING = 1;
+const BUSY = 2;
+
+export interface EngineTotals {
+  readonly busy: number;
+  readonly idle: number;
+  readonly switching: number;
+  readonly total: number;
+}
 
 export class EngineLedger {
-  #account: Account = IDLE;
+  #state: typeof IDLE | typeof SWITCHING | typeof BUSY = IDLE;
+  #vgpu = 0;
   #since: number;
+  /** Of the open busy time, what somebody has been told: it is not taken back. */
+  #told = 0;
   readonly #start: number;
   #idle = 0;
-  #switching = 0;
-  /** Busy time by vGPU id, ns. A removed vGPU's time stays, so that totals never run backwards. */
+  /** By vGPU id, ns. A removed vGPU's time stays, so that totals never run backwards. */
   readonly #busy: number[] = [];
+  readonly #switching: number[] = [];
 
   constructor(now: number) {
     this.#start = now;
     this.#since = now;
   }
 
-  /** Books the time since the last change and charges `account` from `now` on. @returns ns booked to the account left */
-  enter(account: Account, now: number): number {
+  /** The engine has nothing to do from `now` on. */
+  rest(now: number): void {
+    this.#close(now, Number.POSITIVE_INFINITY);
+    this.#state = IDLE;
+  }
+
+  /** A workload of a vGPU is being prepared. */
+  switchTo(vgpu: number, now: number): void {
+    this.#close(now, Number.POSITIVE_INFINITY);
+    this.#state = SWITCHING;
+    this.#vgpu = vgpu;
+  }
+
+  /** It is with the engine. */
+  run(vgpu: number, now: number): void {
+    this.#close(now, Number.POSITIVE_INFINITY);
+    this.#state = BUSY;
+    this.#vgpu = vgpu;
+  }
+
+  /**
+   * It has ended.
+   * @param ran ns that it ran by the engine's clock; where that is not known, infinity: all of the time
+   * @returns ns that are booked as run
+   */
+  end(ran: number, now: number): number {
+    const booked = this.#close(now, ran);
+    this.#state = IDLE;
+    return booked;
+  }
+
+  #close(now: number, ran: number): number {
     const spent = Math.max(0, now - this.#since);
-    this.#book(this.#account, spent);
-    this.#account = account;
     this.#since = Math.max(now, this.#since);
-    return spent;
+    const vgpu = this.#vgpu;
+    let busy = 0;
+    if (this.#state === IDLE) this.#idle += spent;
+    else {
+      if (this.#state === BUSY) busy = Math.min(spent, Math.max(ran, this.#told));
+      this.#busy[vgpu] = (this.#busy[vgpu] ?? 0) + busy;
+      this.#switching[vgpu] = (this.#switching[vgpu] ?? 0) + spent - busy;
+    }
+    this.#told = 0;
+    return busy;
   }
 
-  #book(account: Account, ns: number): void {
-    if (account === IDLE) this.#idle += ns;
-    else if (account === SWITCHING) this.#switching += ns;
-    else this.#busy[account] = (this.#busy[account] ?? 0) + ns;
+  #open(now: number): number {
+    const open = Math.max(0, now - this.#since);
+    if (this.#state === BUSY) this.#told = Math.max(this.#told, open);
+    return open;
   }
 
-  /** Seconds charged to a vGPU up to `now`, the running workload included. */
+  /** Seconds that the engine ran for a vGPU up to `now`, the running workload included. */
   busySeconds(vgpu: number, now: number): number {
-    const open = this.#account === vgpu ? Math.max(0, now - this.#since) : 0;
+    const open = this.#state === BUSY && this.#vgpu === vgpu ? this.#open(now) : 0;
     return ((this.#busy[vgpu] ?? 0) + open) / NS_PER_S;
   }
 
-  totals(now: number): { busy: number; idle: number; switching: number; total: number } {
-    const open = Math.max(0, now - this.#since);
-    let busy = this.#busy.reduce((sum, ns) => sum + (ns ?? 0), 0);
-    let idle = this.#idle;
-    let switching = this.#switching;
-    if (this.#account === IDLE) idle += open;
-    else if (this.#account === SWITCHING) switching += open;
-    else busy += open;
+  switchingSeconds(vgpu: number, now: number): number {
+    const open = this.#state === SWITCHING && this.#vgpu === vgpu ? this.#open(now) : 0;
+    return ((this.#switching[vgpu] ?? 0) + open) / NS_PER_S;
+  }
+
+  totals(now: number): EngineTotals {
+    const open = this.#open(now);
+    const sum = (accounts: readonly number[]) => accounts.reduce((all, ns) => all + (ns ?? 0), 0);
     return {
-      busy: busy / NS_PER_S,
-      idle: idle / NS_PER_S,
-      switching: switching / NS_PER_S,
+      busy: (sum(this.#busy) + (this.#state === BUSY ? open : 0)) / NS_PER_S,
+      idle: (this.#idle + (this.#state === IDLE ? open : 0)) / NS_PER_S,
+      switching: (sum(this.#switching) + (this.#state === SWITCHING ? open : 0)) / NS_PER_S,
       total: (now - this.#start) / NS_PER_S,
     };
   }

@@ -1,77 +1,113 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { EngineLedger, WeightedRoundRobin } from '../../src/scheduler/index.js';
+import { describe, expect, test } from 'vitest';
+import { EngineLedger, Waits } from '../../src/scheduler/index.js';
 
-test('engine time adds up whatever the engine did', () => {
-  const step = fc.record({ account: fc.integer({ min: -1, max: 4 }), ns: fc.nat(1_000_000) });
-  fc.assert(
-    fc.property(fc.array(step), fc.nat(1000), (steps, start) => {
-      const ledger = new EngineLedger(start);
-      let now = start;
-      const spent = new Map<number, number>([[0, 0]]);
-      let account = 0;
-      for (const { account: next, ns } of steps) {
-        now += ns;
-        spent.set(account, (spent.get(account) ?? 0) + ns);
-        ledger.enter(next, now);
-        account = next;
-      }
-      now += 17;
-      spent.set(account, (spent.get(account) ?? 0) + 17);
-      const totals = ledger.totals(now);
-      expect(totals.total).toBeCloseTo((now - start) / 1e9, 12);
-      expect(totals.busy + totals.idle + totals.switching).toBeCloseTo(totals.total, 9);
-      for (let vgpu = 1; vgpu <= 4; vgpu++) {
-        expect(ledger.busySeconds(vgpu, now)).toBeCloseTo((spent.get(vgpu) ?? 0) / 1e9, 9);
-      }
-    }),
-  );
+/** What an engine goes through for one workload: preparation, run, end; or a preparation that is refused. */
+const job = fc.record({
+  vgpu: fc.integer({ min: 1, max: 4 }),
+  idle: fc.nat(1_000_000),
+  prepare: fc.nat(100_000),
+  run: fc.nat(5_000_000),
+  /** Part of the run that the engine's clock counts. */
+  part: fc.double({ min: 0, max: 1.5, noNaN: true }),
+  refused: fc.boolean(),
+  lookedAt: fc.boolean(),
 });
 
-/** Runs workloads of given lengths until `total` ns are used. @returns ns by vGPU */
-function simulate(weights: number[], lengths: number[], total: number): number[] {
-  const policy = new WeightedRoundRobin();
-  weights.forEach((weight, i) => {
-    policy.add(i + 1, weight);
+describe('engine time', () => {
+  test('adds up whatever the engine did, and no account ever runs backwards', () => {
+    fc.assert(
+      fc.property(fc.array(job), fc.nat(1000), (jobs, start) => {
+        const ledger = new EngineLedger(start);
+        let now = start;
+        const shown = new Array<number>(5).fill(0);
+        const look = (): void => {
+          const totals = ledger.totals(now);
+          expect(totals.total).toBeCloseTo((now - start) / 1e9, 12);
+          expect(totals.busy + totals.idle + totals.switching).toBeCloseTo(totals.total, 9);
+          let busy = 0;
+          let switching = 0;
+          for (let vgpu = 1; vgpu <= 4; vgpu++) {
+            const seconds = ledger.busySeconds(vgpu, now);
+            expect(seconds).toBeGreaterThanOrEqual(shown[vgpu]! - 1e-12);
+            shown[vgpu] = seconds;
+            busy += seconds;
+            switching += ledger.switchingSeconds(vgpu, now);
+          }
+          expect(busy).toBeCloseTo(totals.busy, 9);
+          expect(switching).toBeCloseTo(totals.switching, 9);
+        };
+        for (const { vgpu, idle, prepare, run, part, refused, lookedAt } of jobs) {
+          now += idle;
+          ledger.switchTo(vgpu, now);
+          now += prepare;
+          if (refused) ledger.rest(now);
+          else {
+            ledger.run(vgpu, now);
+            now += run / 2;
+            if (lookedAt) look();
+            now += run / 2;
+            const booked = ledger.end(part * run, now);
+            expect(booked).toBeLessThanOrEqual(run);
+            if (!lookedAt) expect(booked).toBeCloseTo(Math.min(run, part * run), 3);
+          }
+          look();
+        }
+        now += 17;
+        look();
+      }),
+    );
   });
-  const used = weights.map(() => 0);
-  for (let now = 0; now < total; ) {
-    const vgpu = policy.pick(() => true);
-    const ns = lengths[vgpu - 1]!;
-    policy.charge(vgpu, ns);
-    used[vgpu - 1]! += ns;
-    now += ns;
-  }
-  return used;
-}
 
-test.each([
-  { weights: [1, 1], lengths: [100_000, 3_000_000] },
-  { weights: [2, 4, 8], lengths: [50_000, 5_000_000, 700_000] },
-  { weights: [1, 16], lengths: [9_000_000, 10_000] },
-])('busy vGPUs share an engine by weight whatever the length of their workloads: $weights', ({ weights, lengths }) => {
-  const used = simulate(weights, lengths, 20e9);
-  const all = used.reduce((sum, ns) => sum + ns, 0);
-  const sum = weights.reduce((a, b) => a + b, 0);
-  weights.forEach((weight, i) => {
-    expect(used[i]! / all).toBeCloseTo(weight / sum, 2);
+  test('that the engine’s clock does not count is switching, on behalf of the vGPU that it was for', () => {
+    const ledger = new EngineLedger(0);
+    ledger.switchTo(3, 1_000);
+    ledger.run(3, 2_000);
+    expect(ledger.end(6_000, 10_000)).toBe(6_000);
+    expect(ledger.busySeconds(3, 10_000)).toBeCloseTo(6e-6, 15);
+    expect(ledger.switchingSeconds(3, 10_000)).toBeCloseTo(3e-6, 15);
+    expect(ledger.totals(20_000)).toEqual({
+      busy: expect.closeTo(6e-6, 15),
+      switching: expect.closeTo(3e-6, 15),
+      idle: expect.closeTo(11e-6, 15),
+      total: 20e-6,
+    });
   });
 });
 
-test('an engine is never left idle while somebody has work, and an idle vGPU saves nothing up', () => {
-  const policy = new WeightedRoundRobin();
-  policy.add(1, 2);
-  policy.add(2, 2);
-  for (let i = 0; i < 1000; i++) {
-    expect(policy.pick((vgpu) => vgpu === 1)).toBe(1);
-    policy.charge(1, 10_000_000);
-  }
-  const turns = [0, 0, 0];
-  for (let i = 0; i < 1000; i++) {
-    const vgpu = policy.pick(() => true);
-    turns[vgpu]!++;
-    policy.charge(vgpu, 1_000_000);
-  }
-  expect(Math.abs(turns[1]! - turns[2]!)).toBeLessThan(20);
-  expect(policy.pick(() => false)).toBe(0);
+describe('waiting time', () => {
+  test('is counted from the first of what waits to when it is taken up, and so far while it lasts', () => {
+    const waits = new Waits();
+    waits.begin(1_000);
+    waits.begin(5_000);
+    expect(waits.total(8_000)).toBe(7_000);
+    waits.taken(11_000);
+    waits.taken(12_000);
+    waits.begin(20_000);
+    waits.given(21_000);
+    expect(waits.total(99_000)).toBe(11_000);
+    expect(waits.stats(99_000)).toMatchObject({ count: 1, longestSeconds: 1e-5 });
+  });
+
+  test('has percentiles that are at most a fifth too long', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1000, max: 2e9 }), { minLength: 1 }),
+        fc.integer({ min: 1, max: 100 }),
+        (all, percent) => {
+          const waits = new Waits();
+          let now = 0;
+          for (const ns of all) {
+            waits.begin(now);
+            now += ns;
+            waits.taken(now);
+          }
+          const sorted = all.toSorted((a, b) => a - b);
+          const exact = sorted[Math.max(0, Math.ceil((all.length * percent) / 100) - 1)]!;
+          expect(waits.percentile(percent)).toBeGreaterThanOrEqual(exact * 0.999);
+          expect(waits.percentile(percent)).toBeLessThanOrEqual(exact * 1.2);
+        },
+      ),
+    );
+  });
 });

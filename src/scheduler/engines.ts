@@ -1,0 +1,360 @@
+/**
+ * The engines at work: queues of the vGPUs in, workloads prepared, submitted and ended, hangs found, and what ended told. The
+ * arbiter checks who asks; here everything is the mediator's own.
+ */
+import { type Clock, NEVER, reasonOf, XengtError } from '../base/index.js';
+import type { ScanCode } from '../cmd-parser/index.js';
+import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
+import { CONTEXT_SWITCH, ENGINES, type EngineId } from '../hw/index.js';
+import type { Client } from './client.js';
+import { DeviceInterrupts } from './device-interrupts.js';
+import type { Dispatcher, Prepared } from './dispatch.js';
+import { EngineDriver } from './engine-driver.js';
+import { EngineSlot } from './engine-slot.js';
+import type { HostGm } from './host-gm.js';
+import { EngineLedger } from './ledger.js';
+import { RegisterSwitch } from './register-switch.js';
+import { ScanRefusal } from './scan-stats.js';
+import { STRIKES } from './strikes.js';
+import type { Turns } from './turns.js';
+import { COMPLETE_UNTOLD, GOES_ON, type HangLimits, LOST } from './watch.js';
+import type { Workload, WorkloadResult } from './workload.js';
+
+/** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
+const MAX_QUEUE = 64;
+
+export interface EnginesParts {
+  readonly gpu: Gpu;
+  readonly clock: Clock;
+  readonly realTime: Clock;
+  readonly gm: HostGm;
+  readonly dispatcher: Dispatcher;
+  readonly turns: Turns;
+  /** By vGPU id. */
+  readonly clients: readonly (Client | undefined)[];
+  readonly limitsOf: (vgpu: number) => HangLimits;
+}
+
+/** Ended workloads by engine name, then result. */
+export type Results = Record<string, Record<string, number>>;
+
+/** Faults of the device that were made good, counted. */
+export interface DeviceFaults {
+  /** Completions whose interrupt or status entry never came. */
+  lostEvents: number;
+  /** Workloads that an idle engine had not executed, submitted again. */
+  resubmitted: number;
+}
+
+interface Done {
+  readonly client: Client;
+  readonly workload: Workload;
+  readonly result: WorkloadResult;
+  readonly reason: string | null;
+  readonly rule: ScanCode | '';
+}
+
+export class Engines {
+  readonly faults: DeviceFaults = { lostEvents: 0, resubmitted: 0 };
+  /** By vGPU id. */
+  readonly results = new Map<number, Results>();
+  /** By engine. */
+  readonly slots: (EngineSlot | undefined)[] = [];
+  readonly #gpu: Gpu;
+  readonly #clock: Clock;
+  readonly #realTime: Clock;
+  readonly #dispatcher: Dispatcher;
+  readonly #registers: RegisterSwitch;
+  readonly #interrupts: DeviceInterrupts;
+  readonly #turns: Turns;
+  readonly #clients: EnginesParts['clients'];
+  readonly #limitsOf: EnginesParts['limitsOf'];
+  #serial = 0;
+  #done: Done[] = [];
+
+  constructor(parts: EnginesParts) {
+    const { gpu } = parts;
+    this.#gpu = gpu;
+    this.#clock = parts.clock;
+    this.#realTime = parts.realTime;
+    this.#dispatcher = parts.dispatcher;
+    this.#turns = parts.turns;
+    this.#clients = parts.clients;
+    this.#limitsOf = parts.limitsOf;
+    this.#registers = new RegisterSwitch(gpu, gpu.platform);
+    this.#interrupts = new DeviceInterrupts(gpu);
+    for (const engine of gpu.platform.engines) {
+      this.slots[engine] = new EngineSlot(
+        new EngineDriver(gpu, engine, parts.gm.allocate(1, OWNER_MEDIATOR)),
+        new EngineLedger(parts.realTime.now()),
+      );
+    }
+  }
+
+  submit(client: Client, workload: Workload): void {
+    const queue = client.queue(workload.engine);
+    if (queue.length >= MAX_QUEUE) {
+      this.#finished(client, workload, 'rejected', `queue of ${ENGINES[workload.engine]!.name} is full (${MAX_QUEUE})`);
+      return;
+    }
+    queue.push(workload);
+    if (queue.length > 1) return;
+    this.#turns.queued(client.id, workload.engine, this.#clock.now());
+    const slot = this.slots[workload.engine]!;
+    if (slot.running?.client !== client) slot.waits(client.id).begin(this.#realTime.now());
+  }
+
+  /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
+  reset(client: Client, engines: readonly EngineId[]): void {
+    for (const engine of engines) {
+      const slot = this.slots[engine];
+      if (!slot) continue;
+      client.queue(engine).length = 0;
+      this.#emptied(client, engine, slot);
+      if (slot.running?.client === client) this.#abort(engine, slot);
+    }
+    this.#done = this.#done.filter((done) => done.client !== client || !engines.includes(done.workload.engine));
+  }
+
+  /** The vGPU's guest is gone. */
+  leave(client: Client): void {
+    this.#done = this.#done.filter((done) => done.client !== client);
+    for (const slot of this.slots) if (slot?.owner === client.id) slot.owner = 0;
+  }
+
+  // ---- progress
+
+  /** Handles the device's interrupts, tells vGPUs of what ended, starts what is next. @returns whether anything happened */
+  service(): boolean {
+    let happened = false;
+    if (this.#interrupts.pending) {
+      this.#handleInterrupts();
+      happened = true;
+    }
+    const now = this.#clock.now();
+    const { engines } = this.#gpu.platform;
+    for (const engine of engines) {
+      const slot = this.slots[engine]!;
+      if (slot.running && now >= slot.watch.due) this.#look(engine, slot, now);
+    }
+    // Before the next is chosen: whose turn it is may have more to run, which it hands over when it hears of the end.
+    if (this.#deliver()) happened = true;
+    for (const engine of engines) {
+      const slot = this.slots[engine]!;
+      while (!slot.running && this.#start(engine, slot)) happened = true;
+    }
+    return happened;
+  }
+
+  /** When service() has something to do, ns; 0 when it has now. */
+  nextDue(): number {
+    if (this.#interrupts.pending || this.#done.length > 0) return 0;
+    const now = this.#clock.now();
+    let due = NEVER;
+    for (const slot of this.slots) {
+      if (slot) due = Math.min(due, slot.running ? slot.watch.due : this.#turns.due(slot.driver.engine, now));
+    }
+    return due <= now ? 0 : due;
+  }
+
+  #deliver(): boolean {
+    if (this.#done.length === 0) return false;
+    const done = this.#done;
+    this.#done = [];
+    for (const { client, workload, result, reason, rule } of done) {
+      client.parts.events.workloadDone(workload.engine, workload.tag, result, reason, rule);
+    }
+    return true;
+  }
+
+  #handleInterrupts(): void {
+    this.#interrupts.hold();
+    for (const engine of this.#gpu.platform.engines) {
+      const bits = this.#interrupts.take(engine);
+      if (bits === 0) continue;
+      const slot = this.slots[engine]!;
+      const running = slot.running;
+      const toGuest = bits & ~(1 << CONTEXT_SWITCH);
+      if (running && toGuest !== 0) {
+        slot.watch.progressed(this.#clock.now());
+        running.client.parts.events.engineInterrupt(engine, toGuest);
+      }
+      if ((bits & (1 << CONTEXT_SWITCH)) !== 0 && slot.driver.completed(running?.contextId ?? 0) && running) {
+        this.#complete(engine, slot);
+      }
+    }
+    this.#interrupts.resume();
+  }
+
+  #start(engine: EngineId, slot: EngineSlot): boolean {
+    const vgpu = this.#turns.pick(engine, this.#clock.now());
+    const client = this.#clients[vgpu];
+    const workload = client?.queue(engine).shift();
+    if (!client || !workload) return false;
+    const taken = this.#realTime.now();
+    slot.waits(vgpu).taken(taken);
+    slot.ledger.switchTo(vgpu, taken);
+    if (client.queue(engine).length === 0) this.#turns.emptied(vgpu, engine, this.#clock.now());
+    let prepared: Prepared;
+    try {
+      prepared = this.#dispatcher.prepare(client, workload);
+    } catch (error) {
+      this.#refused(client, workload, error);
+      const now = this.#realTime.now();
+      slot.ledger.rest(now);
+      this.#turns.ended(vgpu, engine, 0, now - taken, this.#clock.now());
+      if (client.queue(engine).length > 0) slot.waits(vgpu).begin(now);
+      return true;
+    }
+    if (slot.owner !== vgpu) {
+      const previous = this.#clients[slot.owner];
+      if (previous) this.#registers.save(engine, previous.parts.bank);
+      else this.#registers.forget(engine);
+      this.#registers.restore(engine, client.parts.bank);
+      slot.owner = vgpu;
+    }
+    this.#turns.started(vgpu, engine, this.#clock.now());
+    this.#submit(slot, client, workload, prepared, taken, false);
+    return false;
+  }
+
+  #submit(
+    slot: EngineSlot,
+    client: Client,
+    workload: Workload,
+    prepared: Prepared,
+    taken: number,
+    again: boolean,
+  ): void {
+    // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
+    this.#serial = (this.#serial + 1) & 0xfffff;
+    const submitted = this.#realTime.now();
+    slot.running = { client, workload, prepared, contextId: this.#serial, taken, submitted, again };
+    slot.watch.begin(this.#serial, this.#limitsOf(client.id), this.#clock.now());
+    slot.ledger.run(client.id, submitted);
+    slot.driver.submit(prepared.descriptor, this.#serial);
+  }
+
+  #refused(client: Client, workload: Workload, error: unknown): void {
+    const refusal = error instanceof ScanRefusal ? error : null;
+    const ofProcess = refusal?.ofProcess ?? false;
+    this.#finished(client, workload, ofProcess ? 'dropped' : 'rejected', rejection(error), refusal?.rule);
+    if (ofProcess) this.#dropQueue(client, workload.engine, 'work before it was refused');
+  }
+
+  #complete(engine: EngineId, slot: EngineSlot): void {
+    const { client, workload, prepared } = slot.running!;
+    let fault: string | null = null;
+    try {
+      this.#dispatcher.saveContext(client, workload, prepared);
+    } catch (error) {
+      fault = rejection(error);
+    }
+    this.#end(engine, slot, this.#dispatcher.ranNs(prepared), fault === null ? 'complete' : 'rejected', fault);
+  }
+
+  /**
+   * @param ran ns by the engine's clock, infinity where that is not known
+   * @param told what the vGPU is told
+   */
+  #end(
+    engine: EngineId,
+    slot: EngineSlot,
+    ran: number,
+    result: WorkloadResult,
+    reason: string | null,
+    told = result,
+  ): void {
+    const { client, workload, prepared, taken } = slot.running!;
+    const now = this.#realTime.now();
+    const booked = slot.ledger.end(ran, now);
+    slot.running = null;
+    this.#turns.ended(client.id, engine, booked, now - taken, this.#clock.now());
+    this.#dispatcher.finish(client, prepared);
+    this.#finished(client, workload, result, reason, '', told);
+    if (result === 'hung') this.#dropQueue(client, engine, 'the engine was reset after a hang');
+    else if (client.queue(engine).length > 0) slot.waits(client.id).begin(now);
+  }
+
+  /** What waits behind lost work goes with it, and the vGPU is told, or it would wait for answers that never come. */
+  #dropQueue(client: Client, engine: EngineId, reason: string): void {
+    for (const workload of client.queue(engine).splice(0)) this.#finished(client, workload, 'dropped', reason);
+    this.#emptied(client, engine, this.slots[engine]!);
+  }
+
+  #emptied(client: Client, engine: EngineId, slot: EngineSlot): void {
+    this.#turns.emptied(client.id, engine, this.#clock.now());
+    slot.waits(client.id).given(this.#realTime.now());
+  }
+
+  #abort(engine: EngineId, slot: EngineSlot): void {
+    this.#resetEngine(engine, slot);
+    this.#end(engine, slot, NEVER, 'dropped', 'engine reset by the guest');
+  }
+
+  #resetEngine(engine: EngineId, slot: EngineSlot): void {
+    slot.driver.reset();
+    slot.owner = 0;
+    this.#registers.forget(engine);
+  }
+
+  /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
+  #look(engine: EngineId, slot: EngineSlot, now: number): void {
+    const finding = slot.watch.look(slot.driver, now);
+    if (finding === GOES_ON) return;
+    const { client, workload, prepared, taken, again } = slot.running!;
+    if (finding === COMPLETE_UNTOLD || (finding === LOST && this.#dispatcher.ranToEnd(prepared))) {
+      this.faults.lostEvents++;
+      this.#complete(engine, slot);
+      return;
+    }
+    this.#resetEngine(engine, slot);
+    if (finding === LOST && !again) {
+      // The device's fault and not the guest's: its work is done anew.
+      this.faults.resubmitted++;
+      slot.ledger.end(NEVER, this.#realTime.now());
+      this.#dispatcher.rewind(prepared);
+      this.#registers.restore(engine, client.parts.bank);
+      slot.owner = client.id;
+      this.#submit(slot, client, workload, prepared, taken, true);
+      return;
+    }
+    const { name } = ENGINES[engine]!;
+    if (finding === LOST) {
+      this.#end(engine, slot, NEVER, 'hung', `${name}: lost by the device twice`);
+      return;
+    }
+    const why = `${name}: ${slot.watch.say(finding)}`;
+    const out = this.#othersWait(engine, client) && client.strikes.strike(now);
+    // One hang too many: the vGPU is told as of work that no driver should submit.
+    const all = `${STRIKES} hangs within a minute that others had to wait out; the last: ${why}`;
+    this.#end(engine, slot, NEVER, 'hung', out ? all : why, out ? 'rejected' : 'hung');
+  }
+
+  #othersWait(engine: EngineId, client: Client): boolean {
+    for (const other of this.#clients) if (other && other !== client && other.queue(engine).length > 0) return true;
+    return false;
+  }
+
+  #finished(
+    client: Client,
+    workload: Workload,
+    result: WorkloadResult,
+    reason: string | null,
+    rule: ScanCode | '' = '',
+    told = result,
+  ): void {
+    const byEngine = this.results.get(client.id) ?? {};
+    this.results.set(client.id, byEngine);
+    const { name } = ENGINES[workload.engine]!;
+    const byResult = byEngine[name] ?? {};
+    byEngine[name] = byResult;
+    byResult[result] = (byResult[result] ?? 0) + 1;
+    this.#done.push({ client, workload, result: told, reason, rule });
+  }
+}
+
+/** Why a workload is rejected. A fault of ours that one guest's memory brings out costs that guest its vGPU, not everybody. */
+function rejection(error: unknown): string {
+  return error instanceof XengtError ? error.message : `internal error: ${reasonOf(error)}`;
+}

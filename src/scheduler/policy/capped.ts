@@ -1,0 +1,141 @@
+/**
+ * Caps over any policy: a vGPU is kept from it while it has had more than its part of the time. The part flows into a bucket
+ * that holds little, so that a pause saves nothing up for later, and what a workload takes beyond it is a debt: over any time t a
+ * vGPU of cap c has at most c·t, the bucket, and one workload (docs/scheduler.md).
+ */
+import { NS_PER_MS } from '../../base/index.js';
+import { NO_CAP, price, type SchedulingPolicy, type Share } from './contract.js';
+
+/** For how long a bucket takes in time that is not used. */
+export const BUCKET_NS = 4 * NS_PER_MS;
+
+interface Bucket {
+  /** 0 to 1; 1: no limit. */
+  part: number;
+  coming: number;
+  /** Time that it may have now; below zero a debt. */
+  level: number;
+  since: number;
+  isReady: boolean;
+  /** The policy behind knows that it is ready. */
+  passed: boolean;
+}
+
+export class Capped implements SchedulingPolicy {
+  readonly #inner: SchedulingPolicy;
+  readonly #period: number;
+  /** By vGPU id. */
+  readonly #buckets: (Bucket | undefined)[] = [];
+  readonly #ids: number[] = [];
+  /** Those that have work and are kept back. */
+  #kept = 0;
+  #periodEnd = 0;
+
+  constructor(inner: SchedulingPolicy, periodNs: number) {
+    this.#inner = inner;
+    this.#period = periodNs;
+  }
+
+  add(vgpu: number, share: Share, now: number): void {
+    const part = share.cap / NO_CAP;
+    this.#buckets[vgpu] = { part, coming: part, level: 0, since: now, isReady: false, passed: false };
+    this.#ids.push(vgpu);
+    this.#inner.add(vgpu, share, now);
+  }
+
+  change(vgpu: number, share: Share): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket) return;
+    bucket.coming = share.cap / NO_CAP;
+    this.#inner.change(vgpu, share);
+  }
+
+  remove(vgpu: number): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket) return;
+    if (bucket.isReady && !bucket.passed) this.#kept--;
+    this.#buckets[vgpu] = undefined;
+    this.#ids.splice(this.#ids.indexOf(vgpu), 1);
+    this.#inner.remove(vgpu);
+  }
+
+  ready(vgpu: number, now: number): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket || bucket.isReady) return;
+    bucket.isReady = true;
+    this.#kept++;
+    this.#fill(bucket, now);
+    this.#letThrough(vgpu, bucket, now);
+  }
+
+  idle(vgpu: number, now: number): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket) return;
+    if (bucket.isReady && !bucket.passed) this.#kept--;
+    bucket.isReady = false;
+    bucket.passed = false;
+    this.#inner.idle(vgpu, now);
+  }
+
+  charge(vgpu: number, ran: number, occupied: number, now: number): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket) return;
+    this.#inner.charge(vgpu, ran, occupied, now);
+    this.#fill(bucket, now);
+    bucket.level -= bucket.part < 1 ? price(ran, occupied) : 0;
+    if (bucket.level >= 0 || !bucket.passed) return;
+    bucket.passed = false;
+    this.#kept++;
+    this.#inner.idle(vgpu, now);
+  }
+
+  pick(now: number): number {
+    if (now >= this.#periodEnd) this.#newPeriod(now);
+    if (this.#kept > 0) {
+      for (let i = 0; i < this.#ids.length; i++) {
+        const vgpu = this.#ids[i]!;
+        const bucket = this.#buckets[vgpu]!;
+        if (!bucket.isReady || bucket.passed) continue;
+        this.#fill(bucket, now);
+        this.#letThrough(vgpu, bucket, now);
+      }
+    }
+    return this.#inner.pick(now);
+  }
+
+  due(now: number): number {
+    let due = this.#inner.due(now);
+    if (this.#kept === 0) return due;
+    for (let i = 0; i < this.#ids.length; i++) {
+      const bucket = this.#buckets[this.#ids[i]!]!;
+      if (bucket.isReady && !bucket.passed) due = Math.min(due, bucket.since + Math.ceil(-bucket.level / bucket.part));
+    }
+    return due;
+  }
+
+  #newPeriod(now: number): void {
+    this.#periodEnd = now + this.#period;
+    for (let i = 0; i < this.#ids.length; i++) {
+      const bucket = this.#buckets[this.#ids[i]!]!;
+      if (bucket.coming === bucket.part) continue;
+      this.#fill(bucket, now);
+      bucket.part = bucket.coming;
+      // Without a limit there is no debt.
+      if (bucket.part === 1) bucket.level = Math.max(0, bucket.level);
+    }
+  }
+
+  #fill(bucket: Bucket, now: number): void {
+    const flowed = bucket.level + (now - bucket.since) * bucket.part;
+    bucket.level = Math.min(flowed, BUCKET_NS * bucket.part);
+    bucket.since = now;
+  }
+
+  #letThrough(vgpu: number, bucket: Bucket, now: number): void {
+    // A thousandth of a nanosecond is what adding fractions may lose.
+    if (bucket.level < -1e-3) return;
+    bucket.passed = true;
+    this.#kept--;
+    this.#inner.ready(vgpu, now);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Whether a workload gets on. Where the engine is (ring head, command address) and the interrupts that its commands raise, which
+ * is how a driver's sequence numbers become known, are taken for progress; a long command shows none of it, so patience is as
+ * long as drivers allow one to take. Completions whose interrupt or status entry was lost are found here as well: an engine
+ * that has nothing more to do and says so is not hung.
+ */
+import { NS_PER_MS, NS_PER_S } from '../base/index.js';
+import { RING } from '../hw/index.js';
+import type { EngineDriver } from './engine-driver.js';
+
+/** When a workload is given up. */
+export interface HangLimits {
+  /** How often a busy engine is looked at for progress, ns. */
+  readonly checkNs: number;
+  /** After how long without progress the engine counts as hung, ns. */
+  readonly stuckNs: number;
+  /** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
+  readonly runNs: number;
+}
+
+export const HANG_LIMITS: HangLimits = { checkNs: 100 * NS_PER_MS, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
+
+export const GOES_ON = 0;
+/** The status buffer says that it is complete; nobody was told. */
+export const COMPLETE_UNTOLD = 1;
+/** The engine is idle, and the status buffer does not say why. */
+export const LOST = 2;
+export const STUCK = 3;
+export const TOO_LONG = 4;
+export type Finding = typeof GOES_ON | typeof COMPLETE_UNTOLD | typeof LOST | typeof STUCK | typeof TOO_LONG;
+
+export class Watch {
+  /** When to look next. */
+  due = 0;
+  #limits: HangLimits = HANG_LIMITS;
+  #contextId = 0;
+  #started = 0;
+  #progressed = 0;
+  #head = -1;
+  #acthd = -1;
+  #acthdHi = -1;
+
+  /** Ring head at the last look. */
+  get head(): number {
+    return Math.max(0, this.#head);
+  }
+
+  begin(contextId: number, limits: HangLimits, now: number): void {
+    this.#limits = limits;
+    this.#contextId = contextId;
+    this.#started = now;
+    this.#progressed = now;
+    this.#head = -1;
+    this.#acthd = -1;
+    this.#acthdHi = -1;
+    this.due = now + limits.checkNs;
+  }
+
+  /** The workload has raised an interrupt. */
+  progressed(now: number): void {
+    this.#progressed = now;
+  }
+
+  look(driver: EngineDriver, now: number): Finding {
+    const { checkNs, stuckNs, runNs } = this.#limits;
+    this.due = now + checkNs;
+    if (driver.completed(this.#contextId)) return COMPLETE_UNTOLD;
+    if (driver.idle) return LOST;
+    const head = driver.read(RING.HEAD);
+    const acthd = driver.read(RING.ACTHD);
+    const acthdHi = driver.read(RING.ACTHD_UDW);
+    if (head !== this.#head || acthd !== this.#acthd || acthdHi !== this.#acthdHi) this.#progressed = now;
+    this.#head = head;
+    this.#acthd = acthd;
+    this.#acthdHi = acthdHi;
+    if (now - this.#progressed >= stuckNs) return STUCK;
+    return now - this.#started >= runNs ? TOO_LONG : GOES_ON;
+  }
+
+  /** Why it is given up, in words. */
+  say(finding: typeof STUCK | typeof TOO_LONG): string {
+    const { stuckNs, runNs } = this.#limits;
+    const what =
+      finding === STUCK ? `no progress for ${stuckNs / NS_PER_S} s` : `still running after ${runNs / NS_PER_S} s`;
+    return `${what} at ring head 0x${this.head.toString(16)}`;
+  }
+}
