@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseLists, parseSubtest, readList, titleOf } from '../guest/igt/lists.js';
+import { parseTestLog } from '../guest/igt/log.js';
 import { ownList } from '../guest/igt/main.js';
-import { reasonIn, verdictOf } from '../guest/igt/outcome.js';
+import { reasonIn, saidSuccess, verdictOf } from '../guest/igt/outcome.js';
 
 describe('a list of subtests', () => {
   const TEXT =
@@ -79,5 +80,60 @@ describe('what became of a subtest', () => {
   it('is explained by the last line where IGT says nothing', () => {
     expect(reasonIn('timeout', 'Starting subtest: x\n\n')).toBe('Starting subtest: x');
     expect(reasonIn('fail', '')).toBe('no output');
+  });
+});
+
+describe('the output of a whole test', () => {
+  const LOG = [
+    'IGT-Version: 2.5-NO-GIT (x86_64)',
+    'Opened device: /dev/dri/card0',
+    'Starting subtest: good',
+    'Subtest good: SUCCESS (1.250s)',
+    'Starting subtest: needs',
+    'Test requirement not met in function f, file ../a.c:10:',
+    'Test requirement: has_it(fd)',
+    'Last errno: 19, No such device',
+    'Subtest needs: SKIP (0.001s)',
+    'Starting subtest: bad',
+    '(a:1) CRITICAL: Failed assertion: x == 0',
+    'Subtest bad failed.',
+    '**** DEBUG ****',
+    '(a:1) CRITICAL: Failed assertion: x == 0',
+    'Subtest bad: FAIL (0.100s)',
+    'Test requirement not met in function g, file ../a.c:20:',
+    'Test requirement: group_has_it(fd)',
+    'Subtest grouped: SKIP',
+    'Subtest grouped-too: SKIP',
+    'Starting subtest: says',
+    'No such thing here',
+    'Subtest says: SKIP (0.0s)',
+    'Starting subtest: endless',
+  ].join('\n');
+
+  it('tells each subtest, with its reason', () => {
+    const { results, unfinished } = parseTestLog(LOG);
+    expect(results.map(({ name, verdict, seconds, reason }) => [name, verdict, seconds, reason])).toEqual([
+      ['good', 'pass', 1.25, ''],
+      ['needs', 'skip', 0.001, 'has_it(fd)'],
+      ['bad', 'fail', 0.1, 'x == 0'],
+      ['grouped', 'skip', 0, 'group_has_it(fd)'],
+      ['grouped-too', 'skip', 0, 'group_has_it(fd)'],
+      ['says', 'skip', 0, 'No such thing here'],
+    ]);
+    expect(unfinished).toBe('endless');
+  });
+
+  it('tells a test without subtests', () => {
+    expect(parseTestLog('Opened device: x\nSUCCESS (2.5s)\n').results).toEqual([
+      { name: '', verdict: 'pass', seconds: 2.5, reason: '' },
+    ]);
+  });
+
+  it('lets a subtest pass whose program was ended while it looked for others', () => {
+    const log = 'Starting subtest: x\nSubtest x: SUCCESS (0.1s)\nTest requirement: y\n';
+    expect(saidSuccess(log, 'x')).toBe(true);
+    expect(saidSuccess(`${log}Starting subtest: x2\n`, 'x')).toBe(false);
+    expect(saidSuccess('Starting subtest: x\n', 'x')).toBe(false);
+    expect(saidSuccess(log.replace('SUCCESS', 'FAIL'), 'x')).toBe(false);
   });
 });

@@ -17,7 +17,8 @@ import { accounts, displays, type Scene, type Seat, worksAndOutlives } from './s
 
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 const USAGE = `npm run test:guest -- [--kernel NAME]... [--type NAME]
-npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]`;
+npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]
+npm run test:guest -- --igt-all [TEST]... [--igt-resume] [--igt-timeout SECONDS]`;
 
 interface Wanted {
   readonly kernels: readonly string[];
@@ -34,14 +35,17 @@ function fromArguments(): Wanted {
         type: { type: 'string', default: 'V5_8' },
         igt: { type: 'boolean', default: false },
         'igt-list': { type: 'string', multiple: true, default: [] },
+        'igt-all': { type: 'boolean', default: false },
+        'igt-resume': { type: 'boolean', default: false },
         'igt-timeout': { type: 'string', default: `${IGT_DEFAULTS.limitSeconds}` },
         memory: { type: 'string', default: `${IGT_DEFAULTS.memoryMiB}` },
       },
     });
     const given = (values.kernel ?? []).flatMap((list) => list.split(','));
-    if (values.igt || values['igt-list'].length > 0) {
+    if (values.igt || values['igt-all'] || values['igt-resume'] || values['igt-list'].length > 0) {
       const igt = {
         kernel: given[0] ?? IGT_DEFAULTS.kernel,
+        all: values['igt-resume'] ? ('resume' as const) : values['igt-all'] ? ('anew' as const) : null,
         names: positionals,
         lists: values['igt-list'],
         memoryMiB: Number.parseInt(values.memory, 10),

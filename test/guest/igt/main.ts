@@ -5,6 +5,7 @@ import { Mediator } from '../mediator.js';
 import { newLogFolder, projectRoot } from '../paths.js';
 import { provisionIgt, showProgress } from '../provision/index.js';
 import { newRunFolder } from '../run-folder.js';
+import { runAll } from './all.js';
 import { parseSubtest, readList, type Subtest, titleOf } from './lists.js';
 import { IgtMachine } from './machine.js';
 import { count, runSubtests } from './run.js';
@@ -15,11 +16,13 @@ export interface IgtRequest {
   readonly names: readonly string[];
   /** lists of them, `FILE` or `FILE#SECTION`; */
   readonly lists: readonly string[];
+  /** All tests there are, or those of `names`, for the page of the manual; `resume` leaves out what is known. */
+  readonly all: 'anew' | 'resume' | null;
   readonly memoryMiB: number;
   readonly limitSeconds: number;
 }
 
-export const IGT_DEFAULTS = { kernel: 'trixie', memoryMiB: 2048, limitSeconds: 120 } as const;
+export const IGT_DEFAULTS = { kernel: 'trixie', memoryMiB: 2048, limitSeconds: 300 } as const;
 
 /** The project's own lists. Every subtest on them is known to pass. */
 export function ownList(section?: string): Subtest[] {
@@ -27,25 +30,43 @@ export function ownList(section?: string): Subtest[] {
   return readList(section === undefined ? file : `${file}#${section}`);
 }
 
-/** Starts a mediator and has a guest on it run `subtests`. */
-async function inGuest(request: IgtRequest, subtests: readonly Subtest[]) {
+interface Ran<T> {
+  readonly result: T;
+  readonly boots: number;
+  readonly violations: number;
+}
+
+/** Starts a mediator, and has a guest on it do `work`. */
+async function inGuest<T>(request: IgtRequest, work: (machine: IgtMachine) => Promise<T>): Promise<Ran<T>> {
   const rig = await provisionIgt(request.kernel);
   const runFolder = newRunFolder();
   const logFolder = newLogFolder();
-  showProgress(`IGT: ${subtests.length} subtests; logs: ${logFolder}`);
+  showProgress(`IGT: logs in ${logFolder}`);
   const mediator = await Mediator.start(runFolder, logFolder);
   const { memoryMiB, limitSeconds } = request;
   const machine = new IgtMachine({ client: mediator.client, rig, runFolder, logFolder, memoryMiB, limitSeconds });
-  const results = await runSubtests(machine, subtests);
+  const result = await work(machine);
   await machine.stop();
-  const isolation = await mediator.client.isolation();
+  const { violations } = await mediator.client.isolation();
   await mediator.stop();
-  return { results, boots: machine.boots, violations: isolation.violations };
+  return { result, boots: machine.boots, violations };
+}
+
+/** Every test there is; the page of the manual is made anew. What the device does not pass is no failure of the run. */
+async function everything(request: IgtRequest, resume: boolean): Promise<number> {
+  const { result, violations } = await inGuest(request, (machine) => runAll(machine, request.names, resume));
+  const passed = Object.values(result)
+    .flatMap(({ results }) => results)
+    .filter(({ verdict }) => verdict === 'pass').length;
+  process.stdout.write(`${passed} passed, ${violations === 0 ? 0 : 1} failed\n`);
+  return violations === 0 && passed > 0 ? 0 : 1;
 }
 
 export async function igtMain(request: IgtRequest): Promise<number> {
+  if (request.all !== null) return everything(request, request.all === 'resume');
   const asked = [...request.names.map(parseSubtest), ...request.lists.flatMap(readList)];
-  const { results, boots, violations } = await inGuest(request, asked.length === 0 ? ownList() : asked);
+  const chosen = asked.length === 0 ? ownList() : asked;
+  const { result: results, boots, violations } = await inGuest(request, (machine) => runSubtests(machine, chosen));
   const pass = count(results, 'pass');
   const skip = count(results, 'skip');
   const fail = count(results, 'fail');
@@ -61,10 +82,10 @@ export async function igtMain(request: IgtRequest): Promise<number> {
 
 /** The list that is part of the whole end-to-end test: each subtest is a check. */
 export async function checkBasics(checks: Checks, kernel: string): Promise<void> {
-  const request = { ...IGT_DEFAULTS, kernel, names: [], lists: [] };
+  const request = { ...IGT_DEFAULTS, kernel, names: [], lists: [], all: null };
   await checks.works('IGT runs in a guest', async () => {
-    const { results, violations } = await inGuest(request, ownList('basic'));
-    for (const { subtest, verdict, reason } of results) {
+    const { result, violations } = await inGuest(request, (machine) => runSubtests(machine, ownList('basic')));
+    for (const { subtest, verdict, reason } of result) {
       checks.check(`IGT ${titleOf(subtest)}`, verdict === 'pass', `${verdict}: ${reason}`);
     }
     checks.check('IGT leads to no isolation violation', violations === 0, `${violations}`);

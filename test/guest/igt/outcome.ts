@@ -48,3 +48,9 @@ export function reasonIn(verdict: Verdict, log: string): string {
   }
   return lines.findLast((line) => line.trim() !== '')?.trim() ?? 'no output';
 }
+
+/** IGT has called the subtest a success, and no other has begun since. */
+export function saidSuccess(log: string, subtest: string): boolean {
+  const lines = log.split('\n').filter((line) => /^(Starting subtest|Subtest \S+): ?/.test(line));
+  return lines.length === 2 && lines[1]?.startsWith(`Subtest ${subtest}: SUCCESS`) === true;
+}

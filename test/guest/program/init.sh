@@ -9,6 +9,7 @@
 #   display          report what the display is set to
 #   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
 #   igt:SECONDS TEST [SUBTEST]   one IGT test or subtest for at most so long; its output goes to the shared folder
+#   igt-list:WORDS, igt-subtests:TEST   what there is, to the shared folder
 #   dmesg            the kernel log, between markers
 #   sh:COMMAND       any command
 #   sleep:SECONDS
@@ -136,7 +137,9 @@ step_igt() {
   # Reading out a hung GPU through a trapped aperture is a million accesses: only for tests of what was read.
   case $test@$subtest in gem_exec_capture@* | i915_hangman@error-state-*) capture=1 ;; esac
   i915_parameter error_capture $capture
-  mark="xengt $test@$subtest $number"
+  # A list too long for this line.
+  [ "$subtest" = + ] && subtest=$(cat "/share/$test.wanted")
+  mark="xengt $test $number"
   echo "$mark" >/dev/kmsg
   cd /igt/tmp
   HOME=/tmp setsid timeout -k 5 "$seconds" chroot /igt "/usr/libexec/igt-gpu-tools/$test" \
@@ -145,6 +148,21 @@ step_igt() {
   cd /
   dmesg | sed "1,/$mark/d" >"$log.kernel"
   return $code
+}
+
+# All tests whose names begin with one of the words, or the subtests of one test: on the shared folder.
+step_igt_list() {
+  local word
+  for word in $1; do
+    for file in /igt/usr/libexec/igt-gpu-tools/"$word"*; do
+      [ -f "$file" ] && [ -x "$file" ] && echo "${file##*/}"
+    done
+  done >/share/tests
+}
+
+step_igt_subtests() {
+  HOME=/tmp setsid timeout -k 5 30 chroot /igt "/usr/libexec/igt-gpu-tools/$1" --list-subtests </dev/null \
+    >"/share/$1.subtests" 2>/dev/null
 }
 
 step_dmesg() {
@@ -184,6 +202,8 @@ run_step() {
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
     igt-setup) step_igt_setup ;;
+    igt-list) step_igt_list "$argument" ;;
+    igt-subtests) step_igt_subtests "$argument" ;;
     probe | reload | console | display | igt | dmesg | hold | poweroff) "step_$name" "$argument" ;;
     *) echo "no step is called $name"; false ;;
   esac
