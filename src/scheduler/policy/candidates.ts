@@ -17,6 +17,8 @@ export class Candidates {
   isReady = new Uint8Array(FIRST_ROOM);
   /** Time left of the slice; below zero a debt. */
   left = new Float64Array(FIRST_ROOM);
+  /** Its last turn ended before its slice, for it was a moment too late. */
+  owed = new Uint8Array(FIRST_ROOM);
   /** How long it takes it to queue something more when its queue has run empty. */
   think = new Float64Array(FIRST_ROOM);
   idleSince = new Float64Array(FIRST_ROOM);
@@ -38,6 +40,7 @@ export class Candidates {
     this.weights += share.weight;
     this.isReady[row] = 0;
     this.left[row] = 0;
+    this.owed[row] = 0;
     this.think[row] = 0;
     this.idleSince[row] = 0;
     this.#coming[row] = null;
@@ -77,7 +80,7 @@ export class Candidates {
   }
 
   #columns() {
-    return [this.ids, this.weight, this.isReady, this.left, this.think, this.idleSince];
+    return [this.ids, this.weight, this.isReady, this.left, this.owed, this.think, this.idleSince];
   }
 
   #grow(): void {
@@ -89,6 +92,7 @@ export class Candidates {
     };
     this.ids = Int32Array.from({ length: room }, (_, i) => this.ids[i] ?? 0);
     this.isReady = Uint8Array.from({ length: room }, (_, i) => this.isReady[i] ?? 0);
+    this.owed = Uint8Array.from({ length: room }, (_, i) => this.owed[i] ?? 0);
     this.weight = wider(this.weight);
     this.left = wider(this.left);
     this.think = wider(this.think);

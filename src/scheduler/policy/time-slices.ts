@@ -16,6 +16,8 @@ import { price, type SchedulingPolicy, type Share } from './contract.js';
 export const PERIOD_NS = 8 * NS_PER_MS;
 /** The longest that an engine stands idle for a vGPU while another has work, in parts of a period. */
 const HOLD_PART = 1 / 4;
+/** How long it is waited for, in think times. */
+const HOLD_THINKS = 4;
 /** How much of the last think time goes into the average. */
 const LEARN = 1 / 4;
 
@@ -107,6 +109,8 @@ export class TimeSlices implements SchedulingPolicy {
     if (at >= 0 && !this.#gone && all.left[at]! > 0) {
       if (all.isReady[at] === 1) return all.ids[at]!;
       if (this.#holds(at, now)) return 0;
+      // It was held for in vain, this time: what is left of the slice is not lost yet.
+      if (all.think[at]! <= this.#longestHold) all.owed[at] = 1;
     }
     this.#endHold(now);
     return this.#pass();
@@ -140,7 +144,7 @@ export class TimeSlices implements SchedulingPolicy {
       const think = this.#all.think[at]!;
       if (think > this.#longestHold) return false;
       this.#heldSince = now;
-      this.#holdEnd = now + Math.min(this.#longestHold, 2 * think + 1);
+      this.#holdEnd = now + Math.min(this.#longestHold, HOLD_THINKS * think + 1);
     }
     return now < this.#holdEnd;
   }
@@ -170,8 +174,10 @@ export class TimeSlices implements SchedulingPolicy {
     for (;;) {
       this.#at = (this.#at + 1) % all.count;
       const row = this.#at;
-      // Nobody saves up: a slice is whole again when its turn comes, never more.
-      all.left[row] = Math.min(all.left[row]! + this.#slice(row), this.#slice(row));
+      // Nobody saves up: a slice is whole again when its turn comes, and more only where one was broken off.
+      const most = all.owed[row] === 1 && all.isReady[row] === 1 ? 2 * this.#slice(row) : this.#slice(row);
+      all.left[row] = Math.min(all.left[row]! + this.#slice(row), most);
+      all.owed[row] = 0;
       if (all.left[row]! > 0 && all.isReady[row] === 1) return all.ids[row]!;
     }
   }
