@@ -50,19 +50,8 @@ export const ENGINES = ['RCS', 'BCS', 'VCS', 'VECS'] as const;
 
 export const title = (name: string, disk: GuestDisk): string => `${name} (${disk.kernel.release})`;
 
-let lastBoot: Promise<unknown> = Promise.resolve();
-
-/**
- * Creates a guest with a vGPU and waits until it takes steps; undefined if that did not work, and then it is gone. One boots
- * after the other: it is while two of them boot that the emulated machine stands still (docs/xen-rig.md).
- */
-export function bootGuest(...how: Parameters<typeof boot>): Promise<XenGuest | undefined> {
-  const next = lastBoot.then(() => boot(...how));
-  lastBoot = next.catch(() => undefined);
-  return next;
-}
-
-async function boot(
+/** Creates a guest with a vGPU and waits until it takes steps; undefined if that did not work, and then it is gone. */
+export async function bootGuest(
   scene: Served,
   name: string,
   disk: GuestDisk,
