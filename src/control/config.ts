@@ -10,6 +10,7 @@ import { reasonOf, XengtError } from '../base/index.js';
 import type { PlatformName } from '../hw/index.js';
 import { HOST_BAR } from '../hypervisor/index.js';
 import type { VgpuSpec } from '../mediator/api.js';
+import { POLICY_NAMES, type PolicyName } from '../scheduler/index.js';
 import { brokenRule, check, choice, flag, list, numberOf, record, text } from './checked.js';
 import { isPath, isSocketPath, SOCKET_PATH_MAX, vgpuSpec } from './vgpu-spec.js';
 import { XEN_MODES, type XenMode } from './xen/index.js';
@@ -29,6 +30,8 @@ export interface DaemonConfig {
   readonly allowRemote: boolean;
   readonly platform: PlatformName;
   readonly apertureMiB: number;
+  /** By what the engines are shared; absent: by weight. */
+  readonly policy?: PolicyName | undefined;
   /** BAR of a device of the host that stands for the physical aperture of Xen guests. */
   readonly apertureBar: string | undefined;
   readonly stateDir: string;
@@ -56,6 +59,7 @@ const schema = record({
   allowRemote: flag().optional(),
   platform: choice(PLATFORM_NAMES, PLATFORM_NOTE).optional(),
   apertureMiB: numberOf(APERTURE_SIZES).optional(),
+  policy: choice(POLICY_NAMES).optional(),
   apertureBar: text('the slot and BAR of a PCI device such as 0000:00:05.0/2', (value) =>
     HOST_BAR.test(value),
   ).optional(),
@@ -76,6 +80,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   allowRemote: 'XENGT_ALLOW_REMOTE',
   platform: 'XENGT_PLATFORM',
   apertureMiB: 'XENGT_APERTURE_MIB',
+  policy: 'XENGT_POLICY',
   apertureBar: 'XENGT_APERTURE_BAR',
   stateDir: 'XENGT_STATE_DIR',
   xen: 'XENGT_XEN',
@@ -89,6 +94,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   allowRemote: '--allow-remote',
   platform: '--platform',
   apertureMiB: '--aperture',
+  policy: '--policy',
   apertureBar: '--aperture-bar',
   stateDir: '--state-dir',
   xen: '--xen',
@@ -104,6 +110,7 @@ export interface ServeFlags {
   readonly allowRemote?: boolean;
   readonly platform?: string;
   readonly aperture?: string;
+  readonly policy?: string;
   readonly apertureBar?: string;
   readonly stateDir?: string;
   readonly xen?: string;
@@ -125,6 +132,7 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     allowRemote: merged.allowRemote ?? false,
     platform: merged.platform ?? 'SKL',
     apertureMiB: merged.apertureMiB ?? 1024,
+    policy: merged.policy ?? 'shares',
     apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
     xen: merged.xen ?? 'auto',
@@ -180,6 +188,7 @@ function fromFlags(flags: ServeFlags): Layer {
     allowRemote: flags.allowRemote,
     platform: flags.platform === undefined ? undefined : fromText('platform', flags.platform),
     apertureMiB: flags.aperture === undefined ? undefined : fromText('apertureMiB', flags.aperture),
+    policy: flags.policy,
     apertureBar: flags.apertureBar,
     stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
     xen: flags.xen,

@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { reasonOf, XengtError } from '../base/index.js';
 import type { MediatorApi } from '../mediator/api.js';
+import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
 import { createGuests } from './guests.js';
 import { buildApp } from './http/index.js';
@@ -20,6 +21,7 @@ export type StartMediator = (options: {
   readonly platform: string;
   readonly apertureMiB: number;
   readonly apertureBar: string | undefined;
+  readonly policy: PolicyName | undefined;
   readonly stateDir: string;
 }) => Promise<MediatorApi>;
 
@@ -44,8 +46,8 @@ export async function startDaemon(config: DaemonConfig, start: StartMediator, lo
 async function build(config: DaemonConfig, start: StartMediator, log: Log, undo: Undo[]): Promise<Daemon> {
   const ours = packageInfo();
   makeStateDir(config.stateDir);
-  const { platform, apertureMiB, apertureBar, stateDir } = config;
-  const mediator = await start({ platform, apertureMiB, apertureBar, stateDir });
+  const { platform, apertureMiB, apertureBar, policy, stateDir } = config;
+  const mediator = await start({ platform, apertureMiB, apertureBar, policy, stateDir });
   undo.push(() => mediator.stop());
 
   const domains = new XenDomains({ mode: config.xen ?? 'off', mediator, log, socket: config.xenstored });

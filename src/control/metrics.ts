@@ -3,7 +3,7 @@
  * scrape. Counters are therefore set to the mediator's totals, which only grow while a vGPU exists.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { EngineStats, MediatorApi, MediatorStats, VgpuStats, XenCounts } from '../mediator/api.js';
+import type { EngineStats, MediatorApi, MediatorStats, VgpuEngineTime, VgpuStats, XenCounts } from '../mediator/api.js';
 
 type Labels = Readonly<Record<string, string>>;
 /** One sample: its labels and its value. */
@@ -34,6 +34,23 @@ const perVgpu = (name: string, kind: Row['kind'], help: string, value: (vgpu: Vg
   kind,
   labels: ['vgpu'],
   samples: (stats) => stats.vgpus.map((vgpu): Sample => [{ vgpu: vgpu.name }, value(vgpu)]),
+});
+
+const perVgpuEngine = (
+  name: string,
+  kind: Row['kind'],
+  help: string,
+  value: (time: VgpuEngineTime) => number,
+): Row => ({
+  name,
+  help,
+  kind,
+  labels: ['vgpu', 'vm', 'engine'],
+  *samples(stats) {
+    for (const { name: vgpu, vm, engineTime } of stats.vgpus) {
+      for (const [engine, time] of Object.entries(engineTime)) yield [{ vgpu, vm, engine }, value(time)];
+    }
+  },
 });
 
 const perXen = (name: string, kind: Row['kind'], help: string, value: (counts: XenCounts) => number): Row => ({
@@ -67,6 +84,30 @@ function rows(version: string): readonly Row[] {
         }
       },
     },
+    perVgpuEngine(
+      'xengt_vgpu_switching_seconds_total',
+      'counter',
+      'Time that an engine was kept for preparing, restoring and saving contexts of a vGPU.',
+      (time) => time.switchingSeconds,
+    ),
+    perVgpuEngine(
+      'xengt_vgpu_waiting_seconds_total',
+      'counter',
+      'Time that work of a vGPU waited for an engine.',
+      (time) => time.waits.seconds,
+    ),
+    perVgpuEngine(
+      'xengt_vgpu_waits_total',
+      'counter',
+      'Times that work of a vGPU was taken up by an engine.',
+      (time) => time.waits.count,
+    ),
+    perVgpuEngine(
+      'xengt_vgpu_longest_wait_seconds',
+      'gauge',
+      'The longest that work of a vGPU ever waited for an engine.',
+      (time) => time.waits.longestSeconds,
+    ),
     {
       name: 'xengt_vgpu_traps_total',
       help: 'Guest accesses that were trapped and answered.',
@@ -205,6 +246,16 @@ function rows(version: string): readonly Row[] {
     perEngine('xengt_engine_idle_seconds_total', 'Time that the engine had nothing to do.', (e) => e.idleSeconds),
     perEngine('xengt_engine_switching_seconds_total', 'Time that switching took.', (e) => e.switchingSeconds),
     perEngine('xengt_engine_seconds_total', 'Time since the engine was taken over.', (e) => e.totalSeconds),
+    {
+      name: 'xengt_device_faults_total',
+      help: 'Faults of the device that were made good: completions of which nothing was heard, work that was done anew.',
+      kind: 'counter',
+      labels: ['kind'],
+      *samples({ deviceFaults }) {
+        yield [{ kind: 'lost-event' }, deviceFaults.lostEvents];
+        yield [{ kind: 'resubmitted' }, deviceFaults.resubmitted];
+      },
+    },
     single(
       'xengt_isolation_violations_total',
       'counter',

@@ -2,6 +2,7 @@
 import { basename, isAbsolute } from 'node:path';
 import type { z } from 'zod';
 import type { VgpuSpec, VgpuTransport } from '../mediator/api.js';
+import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../scheduler/index.js';
 import { brokenRule, choice, flag, record, text, whole } from './checked.js';
 
 /** `sun_path` of a UNIX socket address holds 108 bytes, the final zero included (unix(7)). */
@@ -32,6 +33,20 @@ const MIB = whole(1, 4096);
 
 export const SCAN_PROCESSES = choice(['needed', 'all']);
 
+/** How it shares the engines. */
+const SHARE_KEYS = {
+  weight: whole(1, MOST_WEIGHT).optional(),
+  cap: whole(1, NO_CAP).optional(),
+  priority: whole(0, MOST_PRIORITY).optional(),
+};
+
+/** A change of that at run time: at least one of the keys. */
+export const shareChange = record(SHARE_KEYS).superRefine((body, context) => {
+  if (Object.values(body).every((value) => value === undefined)) {
+    context.addIssue(brokenRule(['weight'], 'missing; give at least one of weight, cap and priority'));
+  }
+});
+
 const shape = {
   name: text(NAME_ALLOWED, (name) => NAME.test(name) && !/^\d+$/.test(name)),
   vm: text(`1 to ${LABEL_MAX} printable characters`, isLabel).optional(),
@@ -39,7 +54,7 @@ const shape = {
   lowMiB: MIB.optional(),
   highMiB: MIB.optional(),
   fences: whole(0, 32).optional(),
-  weight: whole(1, 255).optional(),
+  ...SHARE_KEYS,
   monitor: flag().optional(),
   scanProcesses: SCAN_PROCESSES.optional(),
   pageTables: choice(['auto', 'compare']).optional(),

@@ -4,8 +4,9 @@
  */
 
 import type { XenCounts } from '../hypervisor/index.js';
+import type { Share, WaitStats } from '../scheduler/index.js';
 
-export type { XenCounts };
+export type { WaitStats, XenCounts };
 
 export interface VgpuSpec {
   /** Operator's name, 1 to 64 of [A-Za-z0-9._-], unique. */
@@ -18,6 +19,10 @@ export interface VgpuSpec {
   readonly highMiB?: number;
   readonly fences?: number;
   readonly weight?: number;
+  /** Most of an engine's time that it may have, in percent; default 100: no limit. */
+  readonly cap?: number;
+  /** 0 to 15, the highest first, where the device is run by priority; default 0. */
+  readonly priority?: number;
   /** A virtual DP monitor is plugged in; default true. */
   readonly monitor?: boolean;
   /** Default: 'needed'. */
@@ -68,6 +73,8 @@ export interface VgpuInfo {
   readonly highMiB: number;
   readonly fences: number;
   readonly weight: number;
+  readonly cap: number;
+  readonly priority: number;
   readonly monitor: boolean;
   readonly scanProcesses: ScanProcesses;
   readonly pageTables: PageTables;
@@ -116,6 +123,22 @@ export interface ScanCounts {
   readonly verdictBytes: number;
 }
 
+/** What a vGPU's work spent on an engine besides running. */
+export interface VgpuEngineTime {
+  /** Preparing, restoring and saving its contexts, s. */
+  readonly switchingSeconds: number;
+  readonly waits: WaitStats;
+}
+
+/** What is set at run time of how a vGPU shares the engines; what is left out stays as it is. */
+export type ShareChange = Partial<Share>;
+
+/** What was made good of the device's own faults. */
+export interface DeviceFaultCounts {
+  readonly lostEvents: number;
+  readonly resubmitted: number;
+}
+
 export interface VgpuStats {
   readonly id: number;
   readonly name: string;
@@ -123,6 +146,8 @@ export interface VgpuStats {
   readonly state: VgpuInfo['state'];
   /** GPU seconds by engine name. */
   readonly gpuSeconds: Readonly<Record<string, number>>;
+  /** The rest of its time on each engine, by engine name. */
+  readonly engineTime: Readonly<Record<string, VgpuEngineTime>>;
   /** Workloads by engine name, then by result (`complete`, `rejected`, `dropped`, `hung`). */
   readonly workloads: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Traps by space (`mmio`, `ggtt`, `aperture`, `config`), then by op (`read`, `write`). */
@@ -145,6 +170,7 @@ export interface MediatorStats {
   readonly uptimeSeconds: number;
   readonly engines: readonly EngineStats[];
   readonly vgpus: readonly VgpuStats[];
+  readonly deviceFaults: DeviceFaultCounts;
   readonly isolationViolations: number;
   readonly unansweredTraps: number;
 }
@@ -179,6 +205,10 @@ export interface MediatorApi {
   setMonitor(id: number, connected: boolean): Promise<void>;
   /** Refused while a journal is written: it holds only what was read, which would change. */
   setScanProcesses(id: number, asked: ScanProcesses): Promise<void>;
+  /** Weight, cap and priority, in force from the next period on. */
+  setShare(id: number, change: ShareChange): Promise<void>;
+  /** Takes a vGPU out of failsafe: its guest finds a device that was just reset. Refused where it is in no failsafe. */
+  revive(id: number): Promise<void>;
   /** null when the native addon is loaded, else what is missing, as one sentence. */
   nativeStatus(): Promise<string | null>;
   stop(): Promise<void>;

@@ -18,6 +18,8 @@ const METHODS = [
   'screen',
   'setMonitor',
   'setScanProcesses',
+  'setShare',
+  'revive',
   'nativeStatus',
   'stop',
 ] as const satisfies readonly (keyof MediatorApi)[];

@@ -16,7 +16,15 @@ import {
   type VgpuType,
 } from '../hw/index.js';
 import type { Policy } from '../mmio/index.js';
-import { Arbiter, type HangLimits, type ScanProcesses } from '../scheduler/index.js';
+import {
+  Arbiter,
+  type HangLimits,
+  MOST_WEIGHT,
+  PLAIN_SHARE,
+  type PolicyName,
+  type ScanProcesses,
+  type Share,
+} from '../scheduler/index.js';
 import {
   MAX_SHADOW_PAGES,
   type PageTables,
@@ -27,7 +35,16 @@ import {
   Vgpu,
   vgpuTypes,
 } from '../vgpu/index.js';
-import type { EngineStats, MediatorStats, TypeInfo, UnknownRegister, VgpuStats, XenCounts } from './api.js';
+import type {
+  EngineStats,
+  MediatorStats,
+  TypeInfo,
+  UnknownRegister,
+  VgpuEngineTime,
+  VgpuStats,
+  XenCounts,
+} from './api.js';
+import { hangLimitsOf } from './hang-limits.js';
 import { rulesOf } from './platform-rules.js';
 
 export interface CoreOptions {
@@ -35,6 +52,9 @@ export interface CoreOptions {
   readonly apertureBytes: number;
   /** Real time, for the accounts; left out where time is virtual. */
   readonly realTime?: Clock;
+  /** Default: 'shares'. */
+  readonly policy?: PolicyName;
+  /** For all vGPUs, instead of those of their types. */
   readonly hangLimits?: HangLimits;
   /** Test switch, see ArbiterOptions. */
   readonly skipGgttAudit?: boolean;
@@ -48,6 +68,8 @@ export interface NewVgpu {
   readonly highMiB?: number | undefined;
   readonly fences?: number | undefined;
   readonly weight?: number | undefined;
+  readonly cap?: number | undefined;
+  readonly priority?: number | undefined;
   readonly monitor: boolean;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses | undefined;
@@ -66,11 +88,12 @@ export interface Member {
   readonly monitor: boolean;
   readonly vgpu: Vgpu;
   readonly slice: PartitionSlice;
+  /** What the operator gives it of the engines, now. */
+  share: Share;
 }
 
 const MIB = 1024 * 1024;
 const GGTT_ENTRY_SPACE = 4096;
-const MOST_WEIGHT = 255;
 /** Rounds of device and arbiter in one advance: each round ends or starts workloads; the rest follows in the next. */
 const MAX_ROUNDS = 64;
 const NO_WORK: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
@@ -85,6 +108,7 @@ export class MediatorCore {
   readonly #policy: Policy<Vgpu>;
   readonly #partition: Partition;
   readonly #started: number;
+  readonly #sameHangLimits: boolean;
   #lastId = 0;
 
   constructor(options: CoreOptions) {
@@ -99,6 +123,7 @@ export class MediatorCore {
     this.platform = platform;
     this.#realTime = options.realTime ?? this.clock;
     this.#started = this.#realTime.now();
+    this.#sameHangLimits = options.hangLimits !== undefined;
     this.#partition = new Partition({ apertureBytes, ggttBytes: platform.ggttEntries * GGTT_ENTRY_SPACE });
     this.gpu = new ModelGpu({ platform, apertureBytes, poolPages: poolPages(this.#partition) });
     const rules = rulesOf(platform);
@@ -110,6 +135,7 @@ export class MediatorCore {
       hostRanges: hostRanges(this.#partition.host),
       cmdAccess: rules.cmdAccess,
       skipGgttAudit: options.skipGgttAudit ?? false,
+      ...(options.policy && { policy: options.policy }),
       ...(options.hangLimits && { hangLimits: options.hangLimits }),
     });
   }
@@ -162,6 +188,13 @@ export class MediatorCore {
       scanProcesses: spec.scanProcesses,
       pageTables: spec.pageTables,
     });
+    const share = {
+      weight: grant.weight,
+      cap: spec.cap ?? PLAIN_SHARE.cap,
+      priority: spec.priority ?? PLAIN_SHARE.priority,
+    };
+    this.arbiter.setShare(grant.vgpu, share);
+    if (!this.#sameHangLimits) this.arbiter.setHangLimits(grant.vgpu, hangLimitsOf(slice));
     const member: Member = {
       id: grant.vgpu,
       name: spec.name,
@@ -170,6 +203,7 @@ export class MediatorCore {
       monitor: spec.monitor,
       vgpu,
       slice,
+      share,
     };
     this.members.set(grant.vgpu, member);
     return member;
@@ -187,6 +221,22 @@ export class MediatorCore {
     const member = this.members.get(id);
     if (!member) throw new XengtError('XENGT_E_NOT_FOUND', `no vGPU has id ${id}`);
     return member;
+  }
+
+  /** In force from the next period on. */
+  setShare(id: number, change: Partial<Share>): void {
+    const member = this.get(id);
+    member.share = { ...member.share, ...change };
+    this.arbiter.setShare(id, member.share);
+  }
+
+  /** Out of failsafe, with a device as after a reset. */
+  revive(id: number): void {
+    const { vgpu, name } = this.get(id);
+    if (vgpu.state !== 'failsafe')
+      throw new XengtError('XENGT_E_BUSY', `vGPU "${name}" is in no failsafe: it is ${vgpu.state}`);
+    this.arbiter.pardon(id);
+    vgpu.reset();
   }
 
   #allocate(spec: NewVgpu, type: VgpuType): PartitionSlice {
@@ -227,6 +277,7 @@ export class MediatorCore {
       uptimeSeconds: (this.#realTime.now() - this.#started) / 1e9,
       engines: this.engines(),
       vgpus: [...this.members.values()].map((member) => this.vgpuStats(member, xen(member.id))),
+      deviceFaults: { ...this.arbiter.deviceFaults },
       isolationViolations: this.gpu.oracle.violations,
       unansweredTraps,
     };
@@ -243,8 +294,12 @@ export class MediatorCore {
   vgpuStats(member: Member, xen: XenCounts | null = null): VgpuStats {
     const { vgpu } = member;
     const gpuSeconds: Record<string, number> = {};
+    const engineTime: Record<string, VgpuEngineTime> = {};
     for (const engine of this.platform.engines) {
-      gpuSeconds[ENGINES[engine]!.name] = this.arbiter.busySeconds(member.id, engine);
+      const { name } = ENGINES[engine]!;
+      const { running, switching, waits } = this.arbiter.engineShare(member.id, engine);
+      gpuSeconds[name] = running;
+      engineTime[name] = { switchingSeconds: switching, waits };
     }
     return {
       id: member.id,
@@ -252,6 +307,7 @@ export class MediatorCore {
       vm: member.vm,
       state: vgpu.state,
       gpuSeconds,
+      engineTime,
       workloads: this.arbiter.results(member.id) ?? NO_WORK,
       traps: Object.fromEntries(
         TRAP_KINDS.map((kind, i) => [kind, { read: vgpu.traps[2 * i]!, write: vgpu.traps[2 * i + 1]! }]),

@@ -20,14 +20,17 @@ import {
   WakeUp,
   XenServer,
 } from '../hypervisor/index.js';
+import type { PolicyName } from '../scheduler/index.js';
 import type { Vgpu } from '../vgpu/index.js';
-import type { MediatorApi, ScanProcesses, Screen, VgpuInfo, VgpuSpec } from './api.js';
+import type { MediatorApi, ScanProcesses, Screen, ShareChange, VgpuInfo, VgpuSpec } from './api.js';
 import { MediatorCore, type Member } from './core.js';
 import { Recorder } from './recorder.js';
 
 export interface MediatorOptions {
   readonly platform: string;
   readonly apertureMiB: number;
+  /** By what the engines are shared; default 'shares'. */
+  readonly policy?: PolicyName | undefined;
   /** BAR of a device of the host that stands for the physical aperture, as HOST_BAR has it: Xen guests reach it untrapped. */
   readonly apertureBar?: string | undefined;
   /** Test switch: the GGTT audit is skipped, so that the isolation oracle has something to find. */
@@ -86,6 +89,7 @@ export class MediatorService implements MediatorCalls {
       apertureBytes: options.apertureMiB * 1024 * 1024,
       realTime: this.#real,
       skipGgttAudit: options.skipGgttAudit ?? false,
+      ...(options.policy && { policy: options.policy }),
     });
     this.#apertureMfn = apertureAt(options);
     this.#waiter = this.#native ? new Waiter(this.#native) : null;
@@ -347,7 +351,7 @@ export class MediatorService implements MediatorCalls {
   }
 
   #info(id: number): VgpuInfo {
-    const { vgpu, name, vm, type, monitor } = this.#core.get(id);
+    const { vgpu, name, vm, type, monitor, share } = this.#core.get(id);
     const { grant } = vgpu;
     const { spec, server } = this.#seats.get(id)!;
     return {
@@ -358,7 +362,7 @@ export class MediatorService implements MediatorCalls {
       lowMiB: grant.lowBytes / 2 ** 20,
       highMiB: grant.highBytes / 2 ** 20,
       fences: grant.fenceCount,
-      weight: grant.weight,
+      ...share,
       monitor,
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
       pageTables: vgpu.pageTables,
@@ -420,6 +424,14 @@ export class MediatorService implements MediatorCalls {
       throw new XengtError('XENGT_E_BUSY', `the journal of ${name} is being written: it holds only what is read now`);
     }
     vgpu.scanProcesses = asked;
+  }
+
+  setShare(id: number, change: ShareChange): void {
+    this.#core.setShare(id, change);
+  }
+
+  revive(id: number): void {
+    this.#core.revive(id);
   }
 
   nativeStatus(): string | null {

@@ -47,6 +47,11 @@ describe('xengt vgpu', () => {
     expect(out).toMatch(/^dropped +-$/m);
     const all = await at('vgpu scan-processes desk all');
     expect(all.out).toBe('vGPU 1 "desk": batches of processes: judged on all engines\n');
+    expect((await at('vgpu set desk --weight 8 --cap 50')).out).toBe('vGPU 1 "desk": weight 8, cap 50 %, priority 0\n');
+    expect((await at('vgpu show desk')).out).toMatch(/^share +weight 8, cap 50 %, priority 0$/m);
+    rig.mediator.fail(1);
+    expect((await at('vgpu revive desk')).out).toBe('vGPU 1 "desk": attached\n');
+    expect((await at('vgpu revive desk')).code).toBe(5);
     expect((await at('vgpu remove desk')).out).toBe('vGPU "desk" removed\n');
     expect((await at('vgpu remove 2')).code).toBe(0);
     expect((await at('vgpu list')).out).toMatch(/^No vGPUs/);
@@ -165,6 +170,7 @@ describe('errors end with the exit code of their class, a sentence and a remedy'
   const cases: readonly [string, string, number, RegExp][] = [
     ['an unknown vGPU', 'vgpu show nobody', 4, /No vGPU "nobody".*\n.*xengt vgpu list.*XENGT_E_NOT_FOUND/],
     ['no room', 'vgpu create a --type V5_1 --socket /a', 6, /512 MiB wanted.*\n.*XENGT_E_NO_SPACE/],
+    ['a share of nothing', 'vgpu set a', 2, /at least one of --weight, --cap and --priority/],
     ['a weight that is none', 'vgpu create a --type V5_8 --socket /a --weight x', 2, /weight: "x".*from 1 to 255/],
     ['no guest', 'vgpu create a --type V5_8', 2, /--socket PATH.*--replay FILE/],
     ['two guests', 'vgpu create a --socket /a --replay /b', 2, /Give one of/],

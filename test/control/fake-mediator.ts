@@ -5,6 +5,7 @@ import type {
   MediatorStats,
   ScanProcesses,
   Screen,
+  ShareChange,
   VgpuInfo,
   VgpuSpec,
   VgpuStats,
@@ -58,6 +59,8 @@ export class FakeMediator implements MediatorApi {
       highMiB: spec.highMiB ?? 384,
       fences: spec.fences ?? 4,
       weight: spec.weight ?? 2,
+      cap: spec.cap ?? 100,
+      priority: spec.priority ?? 0,
       monitor: spec.monitor ?? true,
       scanProcesses: spec.scanProcesses ?? 'needed',
       pageTables: spec.pageTables ?? 'auto',
@@ -104,6 +107,12 @@ export class FakeMediator implements MediatorApi {
         vm: info.vm,
         state: info.state,
         gpuSeconds: { RCS: rcs, BCS: 0.125 },
+        engineTime: {
+          RCS: {
+            switchingSeconds: 0.25,
+            waits: { seconds: 1.5, count: 7, longestSeconds: 0.5, medianSeconds: 0.125, p99Seconds: 0.375 },
+          },
+        },
         workloads: { RCS: { complete: 7, rejected: 1 } },
         traps: { mmio: { read: 10, write: 20 }, ggtt: { read: 0, write: 3 } },
         unknownRegisters: 2,
@@ -159,6 +168,7 @@ export class FakeMediator implements MediatorApi {
         },
       ],
       vgpus,
+      deviceFaults: { lostEvents: 2, resubmitted: 1 },
       isolationViolations: this.violations,
       unansweredTraps: this.unanswered,
     };
@@ -198,6 +208,24 @@ export class FakeMediator implements MediatorApi {
     const info = this.#info(id);
     if (info.name === 'recorded') throw new XengtError('XENGT_E_BUSY', 'The journal of "recorded" is being written');
     this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, scanProcesses: asked } : vgpu));
+  }
+
+  async setShare(id: number, change: ShareChange): Promise<void> {
+    this.#called('setShare');
+    const info = this.#info(id);
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, ...change } : vgpu));
+  }
+
+  /** As if it had hung the engine once too often. */
+  fail(id: number): void {
+    this.#infos = this.#infos.map((vgpu) => (vgpu.id === id ? { ...vgpu, state: 'failsafe', reason: 'hung' } : vgpu));
+  }
+
+  async revive(id: number): Promise<void> {
+    this.#called('revive');
+    const info = this.#info(id);
+    if (info.state !== 'failsafe') throw new XengtError('XENGT_E_BUSY', `vGPU "${info.name}" is in no failsafe`);
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, state: 'attached', reason: null } : vgpu));
   }
 
   async nativeStatus(): Promise<string | null> {

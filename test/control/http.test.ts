@@ -55,6 +55,26 @@ describe('an operator over the UNIX socket', () => {
     expect((await create(JOURNAL)).json()).toMatchObject({ transport: { kind: 'replay', file: '/j.xj', loop: true } });
   });
 
+  test('changes weight, cap and priority, each by itself or together', async () => {
+    await create({ ...GUEST, weight: 3, cap: 80, priority: 2 });
+    const patch = (body: object) => ask(rig.socket, '/v1/vgpus/one', { method: 'PATCH', body });
+    expect((await patch({ cap: 25 })).json()).toMatchObject({ weight: 3, cap: 25, priority: 2 });
+    expect((await patch({ weight: 9, priority: 15 })).json()).toMatchObject({ weight: 9, cap: 25, priority: 15 });
+    expectProblem(await patch({}), 400, 'XENGT_E_CONFIG', /at least one of weight, cap and priority/);
+    expectProblem(await patch({ cap: 0 }), 400, 'XENGT_E_CONFIG', /^cap: 0 .* from 1 to 100/);
+    expectProblem(await patch({ priority: 16 }), 400, 'XENGT_E_CONFIG', /^priority: 16 .* from 0 to 15/);
+    expectProblem(await patch({ name: 'two' }), 400, 'XENGT_E_CONFIG', /name/);
+    expect(rig.mediator.calls.filter((call) => call === 'setShare')).toHaveLength(2);
+  });
+
+  test('takes a vGPU out of failsafe, and only out of that', async () => {
+    await create(GUEST);
+    const revive = () => ask(rig.socket, '/v1/vgpus/one/revive', { method: 'POST' });
+    expectProblem(await revive(), 409, 'XENGT_E_BUSY', /in no failsafe/);
+    rig.mediator.fail(1);
+    expect((await revive()).json()).toMatchObject({ state: 'attached', reason: null });
+  });
+
   test('unplugs the monitor', async () => {
     await create(GUEST);
     const answer = await ask(rig.socket, '/v1/vgpus/one/monitor', { method: 'PUT', body: { connected: false } });
@@ -169,7 +189,13 @@ describe('a request that cannot be served is refused precisely', () => {
     ['weight out of range', post({ ...GUEST, weight: 256 }), 400, 'XENGT_E_CONFIG', /^weight: 256 .* from 1 to 255/],
     ['weight as text', post({ ...GUEST, weight: '2' }), 400, 'XENGT_E_CONFIG', /^weight: "2" .* from 1 to 255/],
     ['relative socket', post({ ...GUEST, socket: 'a' }), 400, 'XENGT_E_CONFIG', /^socket: "a" .* absolute path/],
-    ['key of nobody', post({ ...GUEST, cap: 5 }), 400, 'XENGT_E_CONFIG', /^cap: not known; allowed: the keys name, vm/],
+    [
+      'key of nobody',
+      post({ ...GUEST, nice: 5 }),
+      400,
+      'XENGT_E_CONFIG',
+      /^nice: not known; allowed: the keys name, vm/,
+    ],
     ['path in the name', post({ ...GUEST, name: '../x' }), 400, 'XENGT_E_CONFIG', /^name: .* letters, digits/],
     ['control characters', post({ ...GUEST, vm: 'a\u001b[2J' }), 400, 'XENGT_E_CONFIG', /^vm: .* printable/],
     ['prototype', post('{"__proto__": {"name": "x"}}'), 400, 'XENGT_E_USAGE', /JSON|proto/i],

@@ -60,6 +60,11 @@ test('each family has its type and help', async () => {
   );
   expect(types).toEqual({
     xengt_vgpu_gpu_seconds_total: 'counter',
+    xengt_vgpu_switching_seconds_total: 'counter',
+    xengt_vgpu_waiting_seconds_total: 'counter',
+    xengt_vgpu_waits_total: 'counter',
+    xengt_vgpu_longest_wait_seconds: 'gauge',
+    xengt_device_faults_total: 'counter',
     xengt_vgpu_traps_total: 'counter',
     xengt_workloads_total: 'counter',
     xengt_vgpu_refusals_total: 'counter',
@@ -203,4 +208,19 @@ test('the health of the process is there', async () => {
       'nodejs_eventloop_lag_seconds',
     ]),
   );
+});
+
+test('what a vGPU waited for and what switching for it took is told per engine', async () => {
+  const families = await scrape();
+  const [, waited] = Object.entries(samples(families, 'xengt_vgpu_waiting_seconds_total'))[0] ?? [];
+  const [labels, longest] = Object.entries(samples(families, 'xengt_vgpu_longest_wait_seconds'))[0] ?? [];
+  expect(waited).toBe(1.5);
+  expect(longest).toBe(0.5);
+  expect(labels).toMatch(/engine="RCS"/);
+  expect(Object.values(samples(families, 'xengt_vgpu_switching_seconds_total'))).toContain(0.25);
+  expect(Object.values(samples(families, 'xengt_vgpu_waits_total'))).toContain(7);
+  expect(samples(families, 'xengt_device_faults_total')).toEqual({
+    'xengt_device_faults_total{kind="lost-event"}': 2,
+    'xengt_device_faults_total{kind="resubmitted"}': 1,
+  });
 });

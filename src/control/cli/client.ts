@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { reasonOf, XengtError } from '../../base/index.js';
 import { parseProblem, RemoteRefusal } from '../problem.js';
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 const TIMEOUT_MS = 30_000;
 

@@ -103,6 +103,7 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
     .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
     .option('--aperture-bar <bar>', 'BAR of the host that Xen guests reach as their aperture (XENGT_APERTURE_BAR)')
+    .option('--policy <name>', 'how the engines are shared: shares (by weight) or priority (XENGT_POLICY)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
     .option(
       '--xen <mode>',

@@ -23,6 +23,8 @@ interface CreateOptions {
   readonly high?: string;
   readonly fences?: string;
   readonly weight?: string;
+  readonly cap?: string;
+  readonly priority?: string;
   readonly monitor: boolean;
   readonly scanProcesses?: string;
   readonly pageTables?: string;
@@ -31,6 +33,12 @@ interface CreateOptions {
   readonly replay?: string;
   readonly loop?: boolean;
   readonly record?: string;
+}
+
+interface ShareOptions {
+  readonly weight?: string;
+  readonly cap?: string;
+  readonly priority?: string;
 }
 
 const at = (vgpu: string) => `/v1/vgpus/${encodeURIComponent(vgpu)}`;
@@ -52,6 +60,8 @@ export function vgpuCommand(asking: Asking): Command {
     .option('--high <MiB>', 'own size: hidden graphics memory')
     .option('--fences <n>', 'own size: fence registers')
     .option('--weight <n>', 'share of GPU time relative to the others')
+    .option('--cap <percent>', 'most of an engine’s time that it may have (default: 100, no limit)')
+    .option('--priority <n>', 'who goes first where the daemon runs by priority: 0 (the default) to 15')
     .option('--vm <label>', 'name of the virtual machine, for accounting (default: the name)')
     .option('--no-monitor', 'no virtual monitor is plugged in')
     .option(
@@ -125,6 +135,32 @@ export function vgpuCommand(asking: Asking): Command {
     });
 
   command
+    .command('set')
+    .description('change how a vGPU shares the engines, from the next period on')
+    .argument('<vgpu>')
+    .option('--weight <n>', 'share of GPU time relative to the others')
+    .option('--cap <percent>', 'most of an engine’s time that it may have; 100: no limit')
+    .option('--priority <n>', 'who goes first where the daemon runs by priority: 0 to 15')
+    .action(async (vgpu: string, options: ShareOptions) => {
+      const { weight, cap, priority } = options;
+      if (weight === undefined && cap === undefined && priority === undefined) {
+        throw new XengtError('XENGT_E_USAGE', 'Give at least one of --weight, --cap and --priority');
+      }
+      const change = { weight: numeral(weight), cap: numeral(cap), priority: numeral(priority) };
+      const info = await asking.client().json<VgpuInfo>('PATCH', at(vgpu), change);
+      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": ${shared(info)}\n`);
+    });
+
+  command
+    .command('revive')
+    .description('take a vGPU out of failsafe; its guest finds a device that was just reset')
+    .argument('<vgpu>')
+    .action(async (vgpu: string) => {
+      const info = await asking.client().json<VgpuInfo>('POST', `${at(vgpu)}/revive`);
+      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": ${info.state}\n`);
+    });
+
+  command
     .command('remove')
     .description('remove a vGPU, by id or name; its guest loses the device')
     .argument('<vgpu>')
@@ -172,6 +208,8 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     highMiB: numeral(options.high),
     fences: numeral(options.fences),
     weight: numeral(options.weight),
+    cap: numeral(options.cap),
+    priority: numeral(options.priority),
     monitor: options.monitor,
     scanProcesses: options.scanProcesses,
     pageTables: options.pageTables,
@@ -199,6 +237,8 @@ const modeOf = ({ mode }: VgpuInfo) =>
   mode === null ? '-' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`;
 const scanned = ({ scanProcesses }: VgpuInfo) =>
   scanProcesses === 'all' ? 'judged on all engines' : 'judged where the hardware does not check them';
+const shared = ({ weight, cap, priority }: VgpuInfo) =>
+  `weight ${weight}, ${cap === 100 ? 'no cap' : `cap ${cap} %`}, priority ${priority}`;
 const summary = (info: VgpuInfo) =>
   `${info.type}, ${info.lowMiB}+${info.highMiB} MiB, ${info.fences} fences, ${info.transport.kind} ${guestOf(info.transport)}`;
 
@@ -228,7 +268,7 @@ function details(info: VgpuInfo): string {
     ['low', `${info.lowMiB} MiB`],
     ['high', `${info.highMiB} MiB`],
     ['fences', String(info.fences)],
-    ['weight', String(info.weight)],
+    ['share', shared(info)],
     ['monitor', info.monitor ? 'connected' : 'disconnected'],
     ['guest', `${info.transport.kind} ${guestOf(info.transport)}`],
     ['state', info.reason === null ? info.state : `${info.state}: ${info.reason}`],

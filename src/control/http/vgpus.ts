@@ -4,7 +4,7 @@ import { XengtError } from '../../base/index.js';
 import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
 import { check, flag, record } from '../checked.js';
 import type { Pictures } from '../pictures.js';
-import { SCAN_PROCESSES, vgpuSpec } from '../vgpu-spec.js';
+import { SCAN_PROCESSES, shareChange, vgpuSpec } from '../vgpu-spec.js';
 import type { XenDomains } from '../xen/index.js';
 
 type ById = { Params: { id: string } };
@@ -72,6 +72,20 @@ export function changeVgpus(app: FastifyInstance, mediator: MediatorApi, domains
     await mediator.removeVgpu(id);
     if (transport.kind === 'xen') await domains.changed();
     return reply.code(204).send();
+  });
+
+  app.patch<ById>('/v1/vgpus/:id', async ({ params, body }) => {
+    const change = check(shareChange, body);
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    const { id, name } = await find(mediator, params.id);
+    await mediator.setShare(id, given);
+    return find(mediator, name);
+  });
+
+  app.post<ById>('/v1/vgpus/:id/revive', async ({ params }) => {
+    const { id, name } = await find(mediator, params.id);
+    await mediator.revive(id);
+    return find(mediator, name);
   });
 
   app.put<ById>('/v1/vgpus/:id/monitor', async ({ params, body }) => {

@@ -12,6 +12,8 @@ const KEYS = [
   'name',
   'vm',
   'weight',
+  'cap',
+  'priority',
   'lowMiB',
   'highMiB',
   'fences',
@@ -19,7 +21,7 @@ const KEYS = [
   'scanProcesses',
 ] as const satisfies readonly (keyof VgpuSpec)[];
 type Key = (typeof KEYS)[number];
-const NUMBERS: ReadonlySet<Key> = new Set(['weight', 'lowMiB', 'highMiB', 'fences']);
+const NUMBERS: ReadonlySet<Key> = new Set(['weight', 'cap', 'priority', 'lowMiB', 'highMiB', 'fences']);
 
 const REQUEST_MAX = 512;
 

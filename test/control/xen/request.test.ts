@@ -43,7 +43,10 @@ describe('a request', () => {
     ['type', 'the request has "type"; allowed: key=value'],
     ['=V5_4', 'the request has "=V5_4"; allowed: key=value'],
     ['type=V5_4,', 'the request has ""; allowed: key=value'],
-    ['typ=V5_4', 'typ: not known; allowed: type, name, vm, weight, lowMiB, highMiB, fences, monitor, scanProcesses'],
+    [
+      'typ=V5_4',
+      'typ: not known; allowed: type, name, vm, weight, cap, priority, lowMiB, highMiB, fences, monitor, scanProcesses',
+    ],
     ['transport=replay', 'transport: not known'],
     ['domain=8', 'domain: not known'],
     ['record=/etc/passwd', 'record: not known'],
