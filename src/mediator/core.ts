@@ -125,7 +125,7 @@ export class MediatorCore {
     this.#started = this.#realTime.now();
     this.#sameHangLimits = options.hangLimits !== undefined;
     this.#partition = new Partition({ apertureBytes, ggttBytes: platform.ggttEntries * GGTT_ENTRY_SPACE });
-    this.gpu = new ModelGpu({ platform, apertureBytes, poolPages: poolPages(this.#partition) });
+    this.gpu = new ModelGpu({ platform, apertureBytes, poolPages: poolPages(this.#partition), clock: this.clock });
     const rules = rulesOf(platform);
     this.#policy = rules.policy;
     this.arbiter = new Arbiter({

@@ -40,6 +40,15 @@ describe('engine time', () => {
     expect(driver.events(RCS)).toHaveLength(1);
   });
 
+  it('goes on while the device has nothing to do: a driver that reads the timestamp twice sees it', () => {
+    let now = 0;
+    const driver = new Driver('SKL', { clock: { now: () => now } });
+    const read = () => driver.gpu.read32(driver.base(RCS) + RING.TIMESTAMP);
+    const first = read();
+    now = 1000 * MS;
+    expect((read() - first) / driver.gpu.platform.timestampHz).toBeCloseTo(1, 3);
+  });
+
   it('runs on two engines at once, and what they do to memory happens in the order of time', () => {
     const driver = new Driver();
     const memory = driver.memoryOf(1, 1);

@@ -2,7 +2,7 @@
  * A register-level software Gen8/Gen9 GPU: the device that the mediator drives where there is no real one. It knows only what
  * hardware knows: registers, its GGTT, memory by machine frame, and the time that advance() tells it.
  */
-import { type Frames, NEVER, XengtError } from '../../base/index.js';
+import { type Clock, type Frames, NEVER, XengtError } from '../../base/index.js';
 import { ENGINES, GDRST, GDRST_FULL, type Platform } from '../../hw/index.js';
 import type { DmaPages, Gpu, IsolationOracle } from '../port.js';
 import { type CostModel, DEFAULT_COST } from './cost.js';
@@ -25,6 +25,8 @@ export interface ModelGpuOptions {
   readonly cost?: CostModel;
   /** Commands' worth of work that one advance() does at most, so that no context holds the host for long. */
   readonly commandsPerAdvance?: number;
+  /** Without it time stands still between two advance(): a driver that reads a timestamp of an idle device would see that. */
+  readonly clock?: Clock;
   /** How long busy engines may be left alone, ns: nextDue() is not earlier than this after the last advance(). */
   readonly granularity?: number;
 }
@@ -48,6 +50,7 @@ export class ModelGpu implements Gpu {
   readonly #engines: readonly Engine[];
   readonly #commandsPerAdvance: number;
   readonly #granularity: number;
+  readonly #clock: Clock | null;
   #now = 0;
   #exhausted = false;
   #happened = false;
@@ -58,6 +61,7 @@ export class ModelGpu implements Gpu {
     this.apertureBytes = options.apertureBytes ?? GIB;
     this.fences = options.fences ?? DEFAULT_FENCES;
     this.#commandsPerAdvance = options.commandsPerAdvance ?? DEFAULT_COMMANDS;
+    this.#clock = options.clock ?? null;
     this.#granularity = options.granularity ?? DEFAULT_GRANULARITY;
     checkCost(cost);
     this.poolPages = options.poolPages ?? DEFAULT_POOL_PAGES;
@@ -118,12 +122,12 @@ export class ModelGpu implements Gpu {
   }
 
   read32(offset: number): number {
-    this.#device.time = this.#now;
+    this.#catchUp();
     return this.#device.registers.read(offset);
   }
 
   write32(offset: number, value: number): void {
-    this.#device.time = this.#now;
+    this.#catchUp();
     this.#device.registers.write(offset, value >>> 0);
   }
 
@@ -205,6 +209,12 @@ export class ModelGpu implements Gpu {
     if (engine === null) return NEVER;
     if (engine.time <= this.#now) return this.#now;
     return Math.max(engine.time, this.#now + this.#granularity);
+  }
+
+  /** It is as late as the clock says; what the engines have to do until then they do in the next advance(). */
+  #catchUp(): void {
+    if (this.#clock !== null) this.#now = Math.max(this.#now, this.#clock.now());
+    this.#device.time = this.#now;
   }
 
   /** The engine with work that is furthest behind, other than `except`; the first of those that are equal. */

@@ -33,6 +33,7 @@ export class IgtMachine {
   #guest: Guest | null = null;
   #boots = 0;
   #socket = '';
+  #vgpuId = 0;
 
   constructor(options: IgtOptions) {
     this.#options = options;
@@ -58,10 +59,11 @@ export class IgtMachine {
     }
     const seconds = (performance.now() - started) / 1000;
     let verdict: Verdict = code === null ? 'timeout' : verdictOf(code);
+    const failsafe = verdict === 'fail' || verdict === 'timeout' ? await this.#failsafe() : '';
     if (verdict === 'fail' || verdict === 'timeout') this.#drop();
     // Some programs spend minutes on the subtests around the one that they were to run: they are ended, it has its verdict.
     if (verdict === 'timeout' && saidSuccess(log, wanted.subtest)) verdict = 'pass';
-    return { verdict, seconds, reason: reasonIn(verdict, log) };
+    return { verdict, seconds, reason: `${reasonIn(verdict, log)}${failsafe}` };
   }
 
   /** Names of the tests that begin with one of `words`. */
@@ -124,7 +126,7 @@ export class IgtMachine {
     const { client, rig, runFolder, logFolder, memoryMiB } = this.#options;
     if (this.#socket === '') {
       this.#socket = join(runFolder, 'igt.sock');
-      await client.createVgpu({ ...VGPU, socket: this.#socket });
+      this.#vgpuId = (await client.createVgpu({ ...VGPU, socket: this.#socket })).id;
     }
     this.#boots++;
     const guest = new Guest({
@@ -144,6 +146,12 @@ export class IgtMachine {
     await guest.mustStep('probe');
     await guest.mustStep('igt-setup');
     return guest;
+  }
+
+  /** That the mediator gave the guest up would be the cause of all that follows. */
+  async #failsafe(): Promise<string> {
+    const { state, reason } = await this.#options.client.vgpu(this.#vgpuId);
+    return state === 'failsafe' ? `; the vGPU is in failsafe: ${reason}` : '';
   }
 
   #drop(): void {
