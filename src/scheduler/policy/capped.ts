@@ -77,6 +77,15 @@ export class Capped implements SchedulingPolicy {
     this.#inner.idle(vgpu, now);
   }
 
+  keepBack(vgpu: number): void {
+    const bucket = this.#buckets[vgpu];
+    if (!bucket) return;
+    if (bucket.isReady && !bucket.passed) this.#kept--;
+    bucket.isReady = false;
+    bucket.passed = false;
+    this.#inner.keepBack(vgpu);
+  }
+
   charge(vgpu: number, ran: number, occupied: number, now: number): void {
     const bucket = this.#buckets[vgpu];
     if (!bucket) return;
@@ -86,7 +95,7 @@ export class Capped implements SchedulingPolicy {
     if (bucket.level >= 0 || !bucket.passed) return;
     bucket.passed = false;
     this.#kept++;
-    this.#inner.idle(vgpu, now);
+    this.#inner.keepBack(vgpu);
   }
 
   pick(now: number): number {

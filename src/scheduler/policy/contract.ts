@@ -32,6 +32,8 @@ export interface SchedulingPolicy {
   ready(vgpu: number, now: number): void;
   /** Its queue is empty. */
   idle(vgpu: number, now: number): void;
+  /** It has work queued but is not to have the engine for a while: nobody waits for it. ready() ends that. */
+  keepBack(vgpu: number): void;
   /**
    * Its workload is off the engine. Called for the vGPU that was picked last, and before the next pick.
    * @param ran ns that commands were executed

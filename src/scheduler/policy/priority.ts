@@ -76,6 +76,14 @@ export class StrictPriority implements SchedulingPolicy {
     this.#levels[place.level]!.idle(vgpu, now);
   }
 
+  keepBack(vgpu: number): void {
+    const place = this.#places[vgpu];
+    if (!place) return;
+    place.isReady = false;
+    place.since = NEVER;
+    this.#levels[place.level]!.keepBack(vgpu);
+  }
+
   charge(vgpu: number, ran: number, occupied: number, now: number): void {
     const place = this.#places[vgpu];
     if (!place) return;

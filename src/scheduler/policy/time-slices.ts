@@ -70,8 +70,8 @@ export class TimeSlices implements SchedulingPolicy {
     const all = this.#all;
     const row = all.find(vgpu);
     if (row < 0 || all.isReady[row] === 1) return;
-    const thought = Math.min(now - all.idleSince[row]!, this.#period);
-    all.think[row]! += LEARN * (thought - all.think[row]!);
+    const since = all.idleSince[row]!;
+    if (since !== NEVER) all.think[row]! += LEARN * (Math.min(now - since, this.#period) - all.think[row]!);
     all.setReady(row, true);
     if (this.#has(row)) this.#endHold(now);
   }
@@ -82,6 +82,17 @@ export class TimeSlices implements SchedulingPolicy {
     if (row < 0) return;
     all.setReady(row, false);
     all.idleSince[row] = now;
+  }
+
+  keepBack(vgpu: number): void {
+    const all = this.#all;
+    const row = all.find(vgpu);
+    if (row < 0) return;
+    all.setReady(row, false);
+    all.idleSince[row] = NEVER;
+    if (!this.#has(row)) return;
+    this.#newTurn();
+    this.#gone = true;
   }
 
   charge(vgpu: number, ran: number, occupied: number, now: number): void {
