@@ -17,7 +17,7 @@ export class BatchCopies {
     this.#copied = 0;
   }
 
-  /** @returns dwords copied of batch `index` so far */
+  /** @returns dwords copied of batch `index` so far; of one that is not copied in this scan anything */
   reachOf(index: number): number {
     return this.#reach[index]!;
   }
@@ -32,11 +32,10 @@ export class BatchCopies {
     return words;
   }
 
-  /** Counts a batch that is there already. @returns whether the budget allows it */
-  charge(index: number, dwords: number): boolean {
+  /** Counts a batch that is there already, of which nothing is copied. @returns whether the budget allows it */
+  charge(dwords: number): boolean {
     if (this.#copied + dwords > BATCH_BUDGET_DWORDS) return false;
     this.#copied += dwords;
-    this.#reach[index] = dwords;
     return true;
   }
 
@@ -53,7 +52,8 @@ export class BatchCopies {
     const found = frames === undefined ? -1 : frames.locate(Math.floor(address / PAGE_SIZE));
     if (found < 0) return UNMAPPED;
     if (from + dwords > batch.words.length) {
-      const grown = new Uint32Array(Math.max(batch.words.length * 2, from + dwords));
+      // twice is enough: a buffer is no smaller than a page, of which there is one more at most
+      const grown = new Uint32Array(batch.words.length * 2);
       grown.set(batch.words.subarray(0, from));
       batch.words = grown;
       this.#buffers[index] = grown;

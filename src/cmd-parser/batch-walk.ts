@@ -146,14 +146,12 @@ export abstract class BatchWalk {
     this.commands = 0;
     this.#copies.clear();
     this.#pages = 0;
-    if (this.#callers.length > 0) this.#callers.length = 0;
-    if (this.#pending.length > 0) this.#pending.length = 0;
     this.#jumps.clear();
     this.#stored.clear();
     this.#storedGlobally.clear();
   }
 
-  /** Drops references to the caller's memory. */
+  /** Drops what is left of a walk that was refused, and references to the caller's memory. */
   release(): void {
     this.words = NO_WORDS;
     this.ggtt = NO_FRAMES;
@@ -227,17 +225,16 @@ export abstract class BatchWalk {
     const last = address + (end - from) * 4;
     if (last <= page || address >= page + PAGE_SIZE) return GO_ON;
     if (this.words !== this.#patchedPage) return this.#enterPage(next, false);
-    for (let i = from; i < end; i++) {
-      const to = (address + (i - from) * 4 - page) / 4;
-      if (to >= 0 && to < PAGE_DWORDS) this.words[to] = this.words[i]!;
-    }
+    // what goes to the pages beside it falls outside of the array, which takes nothing there
+    for (let i = from; i < end; i++) this.words[(address + (i - from) * 4 - page) / 4] = this.words[i]!;
     return GO_ON;
   }
 
   /** The walk ended before dword `at` of the window: what it passed of the piece still counts. */
   abandon(at: number): void {
-    if (this.level === LEVEL_RING) this.result.dwords += at - this.#ringFrom;
-    else this.result.dwords += Math.max(0, this.base + at * 4 - this.#pieceStart) / 4;
+    const passed = this.level === LEVEL_RING ? at - this.#ringFrom : (this.base + at * 4 - this.#pieceStart) / 4;
+    // a command whose own piece is closed already was counted with it
+    this.result.dwords += Math.max(0, passed);
   }
 
   /**
@@ -289,7 +286,7 @@ export abstract class BatchWalk {
     // Entered first: where that fails, the command that starts the batch is to blame.
     const next = this.#enterPage(asked.address, true);
     if (next !== MOVED) return next;
-    this.#kind = this.level === LEVEL_RING ? 'primary' : kindOf(asked.level, asked.returns);
+    this.#kind = kindOf(asked.level, asked.returns);
     this.level = asked.level;
     this.mode = IN_PLACE;
     this.batch = -1;
@@ -395,11 +392,13 @@ export abstract class BatchWalk {
     this.#closePiece(at + length);
     if (known) return this.#return();
     if (returns) this.#call(at + length);
-    this.#kind = this.level === LEVEL_RING ? 'primary' : kindOf(level, returns);
     if (this.level === LEVEL_RING) this.reuse.open(this.result, index, this.commands);
+    const next = this.#enterCopy(index);
+    if (next !== MOVED) return next;
+    this.#kind = kindOf(level, returns);
     this.level = level;
     if (perProcess) this.table = this.#tables(this.perProcess!.trust);
-    return this.#enterCopy(index);
+    return MOVED;
   }
 
   #addBatch(address: number, perProcess: boolean, level: Level): number {
@@ -487,6 +486,7 @@ export abstract class BatchWalk {
   #closePiece(end: number): void {
     if (this.level === LEVEL_RING) {
       this.result.dwords += end - this.#ringFrom;
+      this.#ringFrom = end;
       return;
     }
     const address = this.base + end * 4;
@@ -540,13 +540,12 @@ export abstract class BatchWalk {
       this.end = caller.end;
       this.base = caller.address - caller.at * 4;
       this.#pieceStart = caller.address;
-      this.#ringFrom = caller.at;
       return MOVED;
     }
     const pending = this.#pending.pop();
     if (pending === undefined) return this.#finish();
     this.#goTo(pending);
-    return pending.batch >= 0 ? this.#enterCopy(pending.batch) : this.#resume(pending.address);
+    return pending.mode === IN_PLACE ? this.#resume(pending.address) : this.#enterCopy(pending.batch);
   }
 
   /** Goes on in place; where that fails, no command but the place is to blame. */

@@ -55,7 +55,8 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
     }
     switch (policy >>> REG_KIND_SHIFT) {
       case KIND.DISCARD:
-        if (s.patches) s.patch(i, DISCARD_REGISTER);
+        // only what runs from its copy has such registers
+        s.patch(i, DISCARD_REGISTER);
         break;
       case KIND.ROOT:
         if (loadRoot(s, i, end) !== GO_ON) return REFUSED;
@@ -109,8 +110,8 @@ function loadRoot(s: ScanState, i: number, end: number): Next {
     return s.refuseRegister('register-value', 'loads a page-table root that has no shadow', register);
   }
   s.reuse.record.spoil();
-  s.patch(upperFirst ? i + 3 : i + 1, root.lo >>> 0);
-  s.patch(upperFirst ? i + 1 : i + 3, root.hi >>> 0);
+  s.patch(upperFirst ? i + 3 : i + 1, root.lo);
+  s.patch(upperFirst ? i + 1 : i + 3, root.hi);
   return GO_ON;
 }
 

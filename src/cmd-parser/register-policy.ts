@@ -26,7 +26,6 @@ export const REG_PATCH = 4;
 export const REG_KIND_SHIFT = 4;
 
 export const KIND = {
-  NONE: 0,
   /** Immediate writes are redirected to a register that hardware ignores. */
   DISCARD: 1,
   /** Half of a page-table root: both halves together, translated to the shadow's. */
@@ -140,12 +139,12 @@ function compileUnprivileged(platform: Platform, engine: EngineId): RegisterPoli
 }
 
 function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint8Array): Uint8Array {
-  const policy = cmdAccess.map((access) => PLAIN[access]!);
+  const policy = cmdAccess.map(plain);
   if (engine !== RCS) {
     const own = ENGINES[engine]!.mmioBase;
     policy.fill(0, 0, own / 4);
     policy.fill(0, (own + BLOCK_BYTES) / 4);
-    for (let at = MOCS_FIRST; at < MOCS_END; at += 4) policy[at / 4] = PLAIN[cmdAccess[at / 4]!]!;
+    for (let at = MOCS_FIRST; at < MOCS_END; at += 4) policy[at / 4] = plain(cmdAccess[at / 4]!);
   }
   for (const row of POLICY_ROWS) {
     if (((row.platforms ?? P_ALL) & platform.bit) === 0) continue;
@@ -162,6 +161,7 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
 }
 
 /** What CMD_* bits come to. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, access) =>
-  (access & CMD_PATCH) !== 0 ? REG_READ | REG_PATCH : (access & CMD_ACCESS) !== 0 ? REG_READ | REG_WRITE : 0,
-);
+function plain(access: number): number {
+  if ((access & CMD_PATCH) !== 0) return REG_READ | REG_PATCH;
+  return (access & CMD_ACCESS) !== 0 ? REG_READ | REG_WRITE : 0;
+}

@@ -27,11 +27,13 @@ export const SCAN_RULES = {
 
 export type ScanCode = keyof typeof SCAN_RULES;
 
-/** What can not be walked past: behind it nobody knows where the next command is. A survey goes on after the others. */
+/**
+ * What can not be walked past: behind it nobody knows where the next command is. A survey, which is of a batch, goes on after
+ * the others.
+ */
 export const STRUCTURAL: ReadonlySet<ScanCode> = new Set<ScanCode>([
   'unknown-command',
   'length',
-  'truncated',
   'batch-unmapped',
   'batch-budget',
 ]);

@@ -119,15 +119,13 @@ export class ScanState extends BatchWalk {
     return this.#survey && !STRUCTURAL.has(code) ? GO_ON : REFUSED;
   }
 
-  /** Makes the command at dword `at` of a copy (-1: of the ring) the one that a refusal names. */
+  /** Makes the command at dword `at` of a copy the one that a refusal names. */
   blame(batch: number, at: number): void {
+    const { words, sourceGmadr } = this.result.batches[batch]!;
     this.batch = batch;
-    if (batch >= 0) {
-      const { words, sourceGmadr } = this.result.batches[batch]!;
-      this.words = words;
-      this.base = sourceGmadr;
-      this.batchAddress = sourceGmadr;
-    }
+    this.words = words;
+    this.base = sourceGmadr;
+    this.batchAddress = sourceGmadr;
     this.at = at;
   }
 

@@ -20,7 +20,7 @@ const NOT_FIELD8 = 0x1ff;
 export const UNKNOWN = NOT_FIELD8;
 /** Allowed, one dword. */
 export const ONE_DWORD = NOT_FIELD8 | (1 << 9);
-/** Anything else: [14:10] width of the length field, [19:15] bias, [20] allowed totals have gaps, [26:21] action. */
+/** Anything else: [14:10] width of the length field, [19:15] bias, [20] allowed totals have gaps, [31:21] action. */
 export const WIDTH_SHIFT = 10;
 export const BIAS_SHIFT = 15;
 export const GAPS = 1 << 20;

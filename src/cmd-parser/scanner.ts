@@ -154,12 +154,13 @@ function run(s: ScanState): Next {
         break;
       }
       const id = table.ids[header >>> 16]!;
-      const length = (header & ((1 << ((entry >>> WIDTH_SHIFT) & 31)) - 1)) + ((entry >>> BIAS_SHIFT) & 31);
+      // of the entry the shift takes five bits, which are the width
+      const length = (header & ((1 << (entry >>> WIDTH_SHIFT)) - 1)) + ((entry >>> BIAS_SHIFT) & 31);
       if (length < table.least[id]! || length > table.most[id]! || ((entry & GAPS) !== 0 && isGap(table, id, length))) {
         next = s.refuse('length', `${length} dwords`);
         break;
       }
-      const action = (entry >>> ACTION_SHIFT) & 63;
+      const action = entry >>> ACTION_SHIFT;
       if (action === ACTION_ALLOW) {
         at += length;
         continue;
@@ -225,7 +226,8 @@ function findLoop(s: ScanState): void {
   const looping = waiting.findIndex((count) => count > 0);
   const target = batches[looping]!;
   if (target.perProcess) return;
-  const origin = target.patchAt.find((from) => from.batch >= 0 && waiting[from.batch]! > 0);
-  s.blame(origin?.batch ?? looping, (origin?.dword ?? 1) - 1);
+  // it waits for one that waits itself: the others have been counted off
+  const origin = target.patchAt.find((from) => waiting[from.batch]! > 0)!;
+  s.blame(origin.batch, origin.dword - 1);
   s.refuse('batch-loop', `it jumps back to GMADR 0x${target.sourceGmadr.toString(16)}`, target.sourceGmadr);
 }

@@ -145,9 +145,10 @@ export class VerdictCache {
       for (let from = 0; from < source.length; page++) {
         const address = sourceGmadr + from;
         const bytes = Math.min(PAGE_SIZE - (address & (PAGE_SIZE - 1)), source.length - from);
-        const known = verdict.versions[page] ?? -1;
+        // a verdict has versions only where this cache has someone who counts
+        const known = verdict.versions[page];
         const unchanged =
-          known >= 0 && known === (this.versions?.versionOf(Math.floor(address / PAGE_SIZE), perProcess) ?? -1);
+          known !== undefined && known === this.versions!.versionOf(Math.floor(address / PAGE_SIZE), perProcess);
         if (!unchanged && !this.#isSame(frames, address, source, from, bytes)) return false;
         from += bytes;
       }

@@ -134,7 +134,7 @@ export class VerdictRecord {
     const patched = this.#patched;
     let words = kept;
     for (let i = patched.length - 3; i >= 0; i -= 3) {
-      if (patched[i] !== index || patched[i + 1]! >= kept.length) continue;
+      if (patched[i] !== index) continue;
       if (words === kept) words = kept.slice();
       words[patched[i + 1]!] = patched[i + 2]!;
     }

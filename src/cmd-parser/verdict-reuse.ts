@@ -93,7 +93,7 @@ function fits(verdict: Verdict, result: ScanResult, copies: BatchCopies): boolea
   const first = result.batches.length;
   if (first + batches.length > BATCH_BUDGET_COUNT) return false;
   for (let i = 0; i < batches.length; i++) if (isAmong(batches[i]!, result.batches)) return false;
-  for (let i = 0; i < batches.length; i++) if (!copies.charge(first + i, batches[i]!.dwords)) return false;
+  for (let i = 0; i < batches.length; i++) if (!copies.charge(batches[i]!.dwords)) return false;
   return true;
 }
 

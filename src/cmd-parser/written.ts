@@ -4,22 +4,19 @@
  */
 const EMPTY = -1;
 const PAGE_DWORDS = 1024;
-/** Entries at first. A table has a prime number of slots, more than twice as many as there are entries. */
+/** Entries at first. Tables have powers of two of slots, twice as many as there may be entries. */
 const FIRST_ENTRIES = 128;
-const slotsFor = (entries: number): number => {
-  for (let slots = entries * 2 + 1; ; slots += 2) if (isPrime(slots)) return slots;
-};
-const isPrime = (odd: number): boolean => {
-  for (let by = 3; by * by <= odd; by += 2) if (odd % by === 0) return false;
-  return true;
-};
+const SLOTS = 2;
 
 /** Odd multipliers that no guest can know, so that none can choose addresses that share a slot. Answers do not depend on them. */
 const LOW = Math.floor(Math.random() * 0x80000000) * 2 + 1;
 const HIGH = Math.floor(Math.random() * 0x80000000) * 2 + 1;
 
-const slotOf = (key: number, slots: number): number =>
-  ((Math.imul(key, LOW) + Math.imul(Math.floor(key / 0x100000000), HIGH)) >>> 0) % slots;
+/** Mixed twice, so that addresses at even distances do not gather; the upper bits of a product depend on all bits below. */
+function slotOf(key: number, shift: number): number {
+  const once = Math.imul(key, LOW) + Math.imul(Math.floor(key / 0x100000000), HIGH);
+  return Math.imul(once ^ (once >>> 15), HIGH) >>> shift;
+}
 
 export class WrittenDwords {
   /** Dword index (address / 4) and value of each entry, in the order of first writing. */
@@ -28,8 +25,10 @@ export class WrittenDwords {
   /** Next entry of the same page, or -1. */
   #next = new Int32Array(FIRST_ENTRIES);
   /** Open addressing: entry by dword, first entry by page; -1 is free. */
-  #byDword = new Int32Array(slotsFor(FIRST_ENTRIES)).fill(EMPTY);
-  #byPage = new Int32Array(slotsFor(FIRST_ENTRIES)).fill(EMPTY);
+  #byDword = new Int32Array(FIRST_ENTRIES * SLOTS).fill(EMPTY);
+  #byPage = new Int32Array(FIRST_ENTRIES * SLOTS).fill(EMPTY);
+  /** How far down the bits are that choose a slot. */
+  #shift = Math.clz32(FIRST_ENTRIES * SLOTS - 1);
   #count = 0;
 
   get count(): number {
@@ -88,17 +87,17 @@ export class WrittenDwords {
   }
 
   #find(dword: number): number {
-    const slots = this.#byDword.length;
-    let slot = slotOf(dword, slots);
-    while (this.#byDword[slot] !== EMPTY && this.#at[this.#byDword[slot]!] !== dword) slot = (slot + 1) % slots;
+    const mask = this.#byDword.length - 1;
+    let slot = slotOf(dword, this.#shift);
+    while (this.#byDword[slot] !== EMPTY && this.#at[this.#byDword[slot]!] !== dword) slot = (slot + 1) & mask;
     return slot;
   }
 
   #findPage(page: number): number {
-    const slots = this.#byPage.length;
-    let slot = slotOf(page, slots);
+    const mask = this.#byPage.length - 1;
+    let slot = slotOf(page, this.#shift);
     while (this.#byPage[slot] !== EMPTY && Math.floor(this.#at[this.#byPage[slot]!]! / PAGE_DWORDS) !== page) {
-      slot = (slot + 1) % slots;
+      slot = (slot + 1) & mask;
     }
     return slot;
   }
@@ -118,8 +117,9 @@ export class WrittenDwords {
     this.#at = at;
     this.#value = value;
     this.#next = new Int32Array(size);
-    this.#byDword = new Int32Array(slotsFor(size)).fill(EMPTY);
-    this.#byPage = new Int32Array(slotsFor(size)).fill(EMPTY);
+    this.#byDword = new Int32Array(size * SLOTS).fill(EMPTY);
+    this.#byPage = new Int32Array(size * SLOTS).fill(EMPTY);
+    this.#shift = Math.clz32(size * SLOTS - 1);
     for (let entry = 0; entry < this.#count; entry++) {
       this.#byDword[this.#find(this.#at[entry]!)] = entry;
       this.#link(entry);
