@@ -1,511 +1,494 @@
 /** Survivors that are right to survive: the changed text does the same. Each with its reason, which the manual shows. */
 import type { Equivalent } from './report.js';
 
+/** A reason, and by part of a source line the changes that it is the reason for. */
+type Reason = readonly [why: string, changes: Readonly<Record<string, readonly string[]>>];
+
+const of = (file: string, reasons: readonly Reason[]): Equivalent[] =>
+  reasons.flatMap(([why, places]) =>
+    Object.entries(places).flatMap(([at, changes]) => changes.map((change): Equivalent => ({ file, at, change, why }))),
+  );
+
 export const EQUIVALENTS: readonly Equivalent[] = [
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'REG_KIND_SHIFT = 4',
-    change: '4 → 5',
-    why: 'the kinds stay apart from the other bits, and within a byte',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'REG_KIND_SHIFT = 4',
-    change: '4 → 3',
-    why: 'the kinds stay apart from the other bits',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'VALUE: 5',
-    change: '5 → 6',
-    why: 'any number that no other kind has will do',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'bytes: 128',
-    change: '128 → 129',
-    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'bytes: 8,',
-    change: '8 → 9',
-    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'bytes: 4,',
-    change: '4 → 5',
-    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'bytes: 32',
-    change: '32 → 33',
-    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'UHPTR'",
-    change: '0x134 → 0x135',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'CCID'",
-    change: '0x2180 → 0x2181',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: '3D_ADDRESS_2148'",
-    change: '0x2148 → 0x2149',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'GEN7_HWS_PGA_VCS'",
-    change: '0x4180 → 0x4181',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'GEN7_HWS_PGA_BCS'",
-    change: '0x4280 → 0x4281',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'GEN7_HWS_PGA_VECS'",
-    change: '0x4380 → 0x4381',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'offset: 0x4df4',
-    change: '0x4df4 → 0x4df5',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'DERRMR'",
-    change: '0x44050 → 0x44051',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'FORCEWAKE_MT'",
-    change: '0xa188 → 0xa189',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'offset: 0xa270',
-    change: '0xa270 → 0xa271',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'offset: 0xa278',
-    change: '0xa278 → 0xa279',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'CCID'",
-    change: "'shared' → 'mutated'",
-    why: 'it would close for other engines what is closed to them already',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: '3D_ADDRESS_2148'",
-    change: "'shared' → 'mutated'",
-    why: 'for other engines the whole block of the render engine is closed afterwards',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'DERRMR'",
-    change: "'shared' → 'mutated'",
-    why: 'discarded writes are rows for every engine, whatever their place says',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "name: 'FORCEWAKE_MT'",
-    change: "'shared' → 'mutated'",
-    why: 'discarded writes are rows for every engine, whatever their place says',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "at: 'shared',",
-    change: "'shared' → 'mutated'",
-    why: 'discarded writes are rows for every engine, whatever their place says',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'MOCS_END = 0xd000',
-    change: '0xd000 → 0xcfff',
-    why: 'the last dword begins before either',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'BLOCK_BYTES = 0x1000',
-    change: '0x1000 → 0x1001',
-    why: 'a row ends with the dword that its last byte is in: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'row.mustBeZero !== undefined',
-    change: 'row.mustBeZero !== undefined → true',
-    why: 'a row without such bits would note that it has none',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'dword < WINDOW_DWORDS',
-    change: 'dword < WINDOW_DWORDS → dword <= WINDOW_DWORDS',
-    why: 'a write behind the end of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: 'cmdAccess[at / 4] !== 0',
-    change: 'cmdAccess[at / 4] !== 0 → true',
-    why: 'what is closed would be closed once more',
-  },
-  {
-    file: 'src/cmd-parser/register-policy.ts',
-    at: "const base = row.at === 'engine'",
-    change: '0 → 1',
-    why: 'an offset within a dword starts at that dword: fill drops the fraction',
-  },
-  {
-    file: 'src/cmd-parser/rules.ts',
-    at: "'truncated'",
-    change: "row 'truncated' → dropped",
-    why: 'it is said of rings only, and a survey is of a batch',
-  },
-  {
-    file: 'src/cmd-parser/rules.ts',
-    at: "'truncated'",
-    change: "'truncated' → 'mutated'",
-    why: 'it is said of rings only, and a survey is of a batch',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'if (s.patches) s.patch(i, DISCARD_REGISTER)',
-    change: 's.patches → true',
-    why: 'only privileged streams have such registers, and those run from what was scanned',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'break;',
-    change: 'break; → removed',
-    why: 'the next case asks for bits that must be zero, of which these registers have none',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'if (i + 2 >= end',
-    change: '2 → 3',
-    why: 'pairs end together with the command: a pair more or half of one is the same',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'const upperFirst = (register & 4) !== 0',
-    change: '4 → 5',
-    why: 'bit 0 of a register that was looked up is zero',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'root.lo >>> 0',
-    change: 'root.lo >>> 0 → root.lo',
-    why: 'what is put among 32-bit words has 32 bits',
-  },
-  {
-    file: 'src/cmd-parser/register-handlers.ts',
-    at: 'root.hi >>> 0',
-    change: 'root.hi >>> 0 → root.hi',
-    why: 'what is put among 32-bit words has 32 bits',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: "row.handler ?? 'plain'",
-    change: "row.handler ?? 'plain' → row.handler",
-    why: 'a row without a handler is allowed, and then its handler is not asked for',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: "row.handler ?? 'plain'",
-    change: "'plain' → 'mutated'",
-    why: 'a row without a handler is allowed, and then its handler is not asked for',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: 'addressAt[id] = ',
-    change: 'address?.dword ?? 0 → address?.dword',
-    why: 'a typed array holds 0 for what is not a number',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: 'secondAt[id] = ',
-    change: 'second?.dword ?? 0 → second?.dword',
-    why: 'a typed array holds 0 for what is not a number',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: 'address.bits > 32',
-    change: '32 → 33',
-    why: 'an address has 32 bits or 48',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: 'unbroken ? 0 : GAPS',
-    change: '0 → 1',
-    why: 'bit 0 of such an entry is set in any case',
-  },
-  {
-    file: 'src/cmd-parser/scan-table.ts',
-    at: 'i < entries.length',
-    change: 'i < entries.length → i <= entries.length',
-    why: 'a write behind the end of a typed array is dropped',
-  },
-  {
-    file: 'src/hw/commands/compile.ts',
-    at: '(1 << (entry & 31))',
-    change: 'entry & 31 → entry',
-    why: 'a shift takes the lower five bits of its distance',
-  },
-  {
-    file: 'src/hw/commands/compile.ts',
-    at: "'header'",
-    change: '(2 ** (32 - row.bits) - 1) >>> 0 → 2 ** (32 - row.bits) - 1',
-    why: '& takes the same 32 bits of either',
-  },
-  {
-    file: 'src/hw/commands/compile.ts',
-    at: 'const entry = (width |',
-    change:
-      '(width | (bias << BIAS_SHIFT) | limited | (handler << HAN... → width | (bias << BIAS_SHIFT) | limited | (handler << HAND...',
-    why: 'what is put among 32-bit words has 32 bits',
-  },
-  {
-    file: 'src/hw/commands/compile.ts',
-    at: 'const entry = (width |',
-    change:
-      '(width | (bias << BIAS_SHIFT) | limited | (handler << HAN... → width | (bias << BIAS_SHIFT) | limited | (handler << HAND...',
-    why: 'what is put among 32-bit words has 32 bits',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: '#memory: ArrayBufferLike',
-    change: '0 → 1',
-    why: 'the view is made anew for any other memory, whatever size this one has',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: '#view: Buffer',
-    change: '0 → 1',
-    why: 'the view is made anew before it is first used',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const bytes = Math.min(PAGE_SIZE -',
-    change: '1 → 2',
-    why: 'an address of a dword has a zero at bit 0',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const known = verdict.versions[page]',
-    change: 'verdict.versions[page] ?? -1 → verdict.versions[page]',
-    why: 'what is not there is not >= 0 either',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'known >= 0 && known ===',
-    change: '-1 → 0',
-    why: 'a verdict has versions only where the cache has someone who counts',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'words.buffer !== this.#memory',
-    change: 'words.buffer !== this.#memory → true',
-    why: 'a view that is made again shows the same bytes',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'this.#memory = words.buffer;',
-    change: 'this.#memory = words.buffer; → removed',
-    why: 'a view that is made again shows the same bytes',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const first = words.byteOffset',
-    change: '1 → 2',
-    why: 'an address of a dword has a zero at bit 0',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: 'space * 0x80000000 + address * 8 + engine → space * 0x80000000 + address * 8 - engine',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: 'space * 0x80000000 + address * 8 → space * 0x80000000 - address * 8',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: '0x80000000 → 0x80000001',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: '0x80000000 → 0x7fffffff',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: 'address * 8 → address / 8',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: '8 → 9',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'const slotOf',
-    change: '8 → 7',
-    why: 'who shares a slot decides over what is kept, not over any verdict',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'verdict.address === key.address &&',
-    change: 'verdict.address === key.address → true',
-    why: 'keys of one slot differ in both address and space or in neither',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'verdict.space === key.space &&',
-    change: 'verdict.space === key.space → true',
-    why: 'keys of one slot differ in both address and space or in neither',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'verdict.engine === key.engine &&',
-    change: 'verdict.engine === key.engine → true',
-    why: 'keys of one slot have one engine: it has bits of the slot to itself',
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: 'verdict.perProcess === key.perProcess &&',
-    change: 'verdict.perProcess === key.perProcess → true',
-    why: "the trust says it as well: a ring's batches are global, others are not",
-  },
-  {
-    file: 'src/cmd-parser/verdict-cache.ts',
-    at: '(verdict.ranges === key.ranges',
-    change: 'verdict.ranges === key.ranges → false',
-    why: 'the same ranges are equal ranges',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (this.reuse.record.isOpen) this.reuse.record.stored',
-    change: 'this.reuse.record.isOpen → true',
-    why: 'a record that is not open forgets its stores when it is opened',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'const last = address + (end - from) * 4',
-    change: '(end - from) * 4 → (end - from) / 4',
-    why: 'a store from before the page that reaches beyond its own command lies across pages, and its page is read anew',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'const last = address + (end - from) * 4',
-    change: 'end - from → end + from',
-    why: 'a page that is read anew is the same page',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'const last = address + (end - from) * 4',
-    change: '4 → 5',
-    why: 'a page that is read anew is the same page',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'const last = address + (end - from) * 4',
-    change: '4 → 3',
-    why: 'a store from before the page that reaches beyond its own command lies across pages, and its page is read anew',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (last <= page || address',
-    change: 'last <= page → last < page',
-    why: 'a page that is read anew is the same page',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (last <= page || address',
-    change: 'address >= page + PAGE_SIZE → address > page + PAGE_SIZE',
-    why: 'a page that is read anew is the same page',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to >= 0 && to < PAGE_DWORDS → true',
-    why: 'a write outside of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to >= 0 && to < PAGE_DWORDS → to >= 0 || to < PAGE_DWORDS',
-    why: 'a write outside of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to >= 0 → true',
-    why: 'a write outside of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to >= 0 → to > 0',
-    why: 'the first dword of the page lies before the store itself',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: '0 → 1',
-    why: 'the first dword of the page lies before the store itself',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to < PAGE_DWORDS → true',
-    why: 'a write outside of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (to >= 0 && to < PAGE_DWORDS)',
-    change: 'to < PAGE_DWORDS → to <= PAGE_DWORDS',
-    why: 'a write outside of a typed array is dropped',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'if (next === MOVED) this.batchAddress = address;',
-    change: 'next === MOVED → true',
-    why: 'a refusal has been reported by then',
-  },
-  {
-    file: 'src/cmd-parser/batch-walk.ts',
-    at: 'const offset = (address & (PAGE_SIZE - 1)) >>> 2;',
-    change: '1 → 2',
-    why: 'an address of a dword has a zero at bit 0',
-  },
+  ...of('src/cmd-parser/register-policy.ts', [
+    [
+      'the kinds stay apart from the other bits, and within a byte',
+      {
+        'REG_KIND_SHIFT = 4': ['4 → 5'],
+      },
+    ],
+    [
+      'the kinds stay apart from the other bits',
+      {
+        'REG_KIND_SHIFT = 4': ['4 → 3'],
+      },
+    ],
+    [
+      'any number that no other kind has will do',
+      {
+        'VALUE: 5': ['5 → 6'],
+      },
+    ],
+    [
+      'a row ends with the dword that its last byte is in: fill drops the fraction',
+      {
+        'bytes: 128': ['128 → 129'],
+        'bytes: 8,': ['8 → 9'],
+        'bytes: 4,': ['4 → 5'],
+        'bytes: 32': ['32 → 33'],
+        'BLOCK_BYTES = 0x1000': ['0x1000 → 0x1001'],
+      },
+    ],
+    [
+      'an offset within a dword starts at that dword: fill drops the fraction',
+      {
+        "name: 'UHPTR'": ['0x134 → 0x135'],
+        "name: 'CCID'": ['0x2180 → 0x2181'],
+        "name: '3D_ADDRESS_2148'": ['0x2148 → 0x2149'],
+        "name: 'GEN7_HWS_PGA_VCS'": ['0x4180 → 0x4181'],
+        "name: 'GEN7_HWS_PGA_BCS'": ['0x4280 → 0x4281'],
+        "name: 'GEN7_HWS_PGA_VECS'": ['0x4380 → 0x4381'],
+        'offset: 0x4df4': ['0x4df4 → 0x4df5'],
+        "name: 'DERRMR'": ['0x44050 → 0x44051'],
+        "name: 'FORCEWAKE_MT'": ['0xa188 → 0xa189'],
+        'offset: 0xa270': ['0xa270 → 0xa271'],
+        'offset: 0xa278': ['0xa278 → 0xa279'],
+        "const base = row.at === 'engine'": ['0 → 1'],
+      },
+    ],
+    [
+      'it would close for other engines what is closed to them already',
+      {
+        "name: 'CCID'": ["'shared' → 'mutated'"],
+      },
+    ],
+    [
+      'for other engines the whole block of the render engine is closed afterwards',
+      {
+        "name: '3D_ADDRESS_2148'": ["'shared' → 'mutated'"],
+      },
+    ],
+    [
+      'discarded writes are rows for every engine, whatever their place says',
+      {
+        "name: 'DERRMR'": ["'shared' → 'mutated'"],
+        "name: 'FORCEWAKE_MT'": ["'shared' → 'mutated'"],
+        "at: 'shared',": ["'shared' → 'mutated'"],
+      },
+    ],
+    [
+      'the last dword begins before either',
+      {
+        'MOCS_END = 0xd000': ['0xd000 → 0xcfff'],
+      },
+    ],
+    [
+      'a row without such bits would note that it has none',
+      {
+        'row.mustBeZero !== undefined': ['row.mustBeZero !== undefined → true'],
+      },
+    ],
+    [
+      'a write behind the end of a typed array is dropped',
+      {
+        'dword < WINDOW_DWORDS': ['dword < WINDOW_DWORDS → dword <= WINDOW_DWORDS'],
+      },
+    ],
+    [
+      'what is closed would be closed once more',
+      {
+        'cmdAccess[at / 4] !== 0': ['cmdAccess[at / 4] !== 0 → true'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/register-handlers.ts', [
+    [
+      'the next case asks for bits that must be zero, of which these registers have none',
+      {
+        'break;': ['break; → removed'],
+      },
+    ],
+    [
+      'pairs end together with the command: a pair more or half of one is the same',
+      {
+        'if (i + 2 >= end': ['2 → 3'],
+      },
+    ],
+    [
+      'bit 0 of a register that was looked up is zero',
+      {
+        'const upperFirst = (register & 4) !== 0': ['4 → 5'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/scan-table.ts', [
+    [
+      'a row without a handler is allowed, and then its handler is not asked for',
+      {
+        "row.handler ?? 'plain'": ["row.handler ?? 'plain' → row.handler", "'plain' → 'mutated'"],
+      },
+    ],
+    [
+      'a typed array holds 0 for what is not a number',
+      {
+        'addressAt[id] = ': ['address?.dword ?? 0 → address?.dword'],
+        'secondAt[id] = ': ['second?.dword ?? 0 → second?.dword'],
+      },
+    ],
+    [
+      'an address has 32 bits or 48',
+      {
+        'address.bits > 32': ['32 → 33'],
+      },
+    ],
+    [
+      'bit 0 of such an entry is set in any case',
+      {
+        'unbroken ? 0 : GAPS': ['0 → 1'],
+      },
+    ],
+    [
+      'a write behind the end of a typed array is dropped',
+      {
+        'i < entries.length': ['i < entries.length → i <= entries.length'],
+      },
+    ],
+  ]),
+  ...of('src/hw/commands/compile.ts', [
+    [
+      'a shift takes the lower five bits of its distance',
+      {
+        '(1 << (entry & 31))': ['entry & 31 → entry'],
+      },
+    ],
+    [
+      '& takes the same 32 bits of either',
+      {
+        "'header'": ['(2 ** (32 - row.bits) - 1) >>> 0 → 2 ** (32 - row.bits) - 1'],
+      },
+    ],
+    [
+      'what is put among 32-bit words has 32 bits',
+      {
+        'const entry = (width |': [
+          '(width | (bias << BIAS_SHIFT) | limited | (handler << HAN... → width | (bias << BIAS_SHIFT) | limited | (handler << HAND...',
+        ],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/verdict-cache.ts', [
+    [
+      'the view is made anew for any other memory, whatever size this one has',
+      {
+        '#memory: ArrayBufferLike': ['0 → 1'],
+      },
+    ],
+    [
+      'the view is made anew before it is first used',
+      {
+        '#view: Buffer': ['0 → 1'],
+      },
+    ],
+    [
+      'an address of a dword has a zero at bit 0',
+      {
+        'const bytes = Math.min(PAGE_SIZE -': ['1 → 2'],
+        'const first = words.byteOffset': ['1 → 2'],
+      },
+    ],
+    [
+      'a view that is made again shows the same bytes',
+      {
+        'words.buffer !== this.#memory': ['words.buffer !== this.#memory → true'],
+        'this.#memory = words.buffer;': ['this.#memory = words.buffer; → removed'],
+      },
+    ],
+    [
+      'who shares a slot decides over what is kept, not over any verdict',
+      {
+        'const slotOf': [
+          'space * 0x80000000 + address * 8 + engine → space * 0x80000000 + address * 8 - engine',
+          'space * 0x80000000 + address * 8 → space * 0x80000000 - address * 8',
+          '0x80000000 → 0x80000001',
+          '0x80000000 → 0x7fffffff',
+          'address * 8 → address / 8',
+          '8 → 9',
+          '8 → 7',
+        ],
+      },
+    ],
+    [
+      'keys of one slot differ in both address and space or in neither',
+      {
+        'verdict.address === key.address &&': ['verdict.address === key.address → true'],
+        'verdict.space === key.space &&': ['verdict.space === key.space → true'],
+      },
+    ],
+    [
+      'keys of one slot have one engine: it has bits of the slot to itself',
+      {
+        'verdict.engine === key.engine &&': ['verdict.engine === key.engine → true'],
+      },
+    ],
+    [
+      "the trust says it as well: a ring's batches are global, others are not",
+      {
+        'verdict.perProcess === key.perProcess &&': ['verdict.perProcess === key.perProcess → true'],
+      },
+    ],
+    [
+      'the same ranges are equal ranges',
+      {
+        '(verdict.ranges === key.ranges': ['verdict.ranges === key.ranges → false'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/batch-walk.ts', [
+    [
+      'a record that is not open forgets its stores when it is opened',
+      {
+        'if (this.reuse.record.isOpen) this.reuse.record.stored': ['this.reuse.record.isOpen → true'],
+      },
+    ],
+    [
+      'a store from before the page that reaches beyond its own command lies across pages, and its page is read anew',
+      {
+        'const last = address + (end - from) * 4': ['(end - from) * 4 → (end - from) / 4', '4 → 3'],
+      },
+    ],
+    [
+      'a page that is read anew is the same page',
+      {
+        'const last = address + (end - from) * 4': ['end - from → end + from', '4 → 5'],
+        'if (last <= page || address': [
+          'last <= page → last < page',
+          'address >= page + PAGE_SIZE → address > page + PAGE_SIZE',
+        ],
+      },
+    ],
+    ['any number that no other kind has will do', { 'const REFUSED =': ['3 → 4'], 'const IN_PLACE =': ['2 → 3'] }],
+    [
+      'a refusal has been reported by then',
+      {
+        'if (next === MOVED) this.batchAddress = address;': ['next === MOVED → true'],
+      },
+    ],
+    [
+      'an address of a dword has a zero at bit 0',
+      {
+        'const offset = (address & (PAGE_SIZE - 1)) >>> 2;': ['1 → 2'],
+      },
+    ],
+    [
+      'every scan begins with a value of its own',
+      {
+        'const NO_RANGES': ['0 → 1'],
+        '  at = 0;': ['0 → 1'],
+        '  end = 0;': ['0 → 1'],
+        '  base = 0;': ['0 → 1'],
+        '  batch = -1;': ['-1 → 0'],
+        '  batchAddress = 0;': ['0 → 1'],
+        '  id = 0;': ['0 → 1'],
+        '  header = 0;': ['0 → 1'],
+        '  markedAt = 0;': ['0 → 1'],
+        '  hwspPage = 0;': ['0 → 1'],
+        '  commands = 0;': ['0 → 1'],
+        '  #pieceStart = 0;': ['0 → 1'],
+        "#kind: Segment['kind'] =": ["'primary' → 'mutated'"],
+        '  #ringFrom = 0;': ['0 → 1'],
+        '  #pages = 0;': ['0 → 1'],
+        'const NO_FRAMES': ['row words: NO_WORDS → dropped'],
+      },
+    ],
+    [
+      'it grows with the first command that needs more',
+      {
+        '#crossing = new Uint32Array(64)': ['64 → 63'],
+        'if (this.#crossing.length < length)': [
+          'this.#crossing.length < length → true',
+          'this.#crossing.length < length → this.#crossing.length <= length',
+        ],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/written.ts', [
+    [
+      'where a search begins decides how long it takes, not what it finds',
+      {
+        'const LOW =': [
+          'Math.floor(Math.random() * 0x80000000) * 2 + 1 → Math.floor(Math.random() * 0x80000000) * 2 - 1',
+          'Math.floor(Math.random() * 0x80000000) * 2 → Math.floor(Math.random() * 0x80000000) / 2',
+          'Math.random() * 0x80000000 → Math.random() / 0x80000000',
+          '0x80000000 → 0x80000001',
+          '0x80000000 → 0x7fffffff',
+          '2 → 3',
+          '2 → 1',
+          '1 → 2',
+          '1 → 0',
+        ],
+        'const HIGH =': [
+          'Math.floor(Math.random() * 0x80000000) * 2 + 1 → Math.floor(Math.random() * 0x80000000) * 2 - 1',
+          'Math.floor(Math.random() * 0x80000000) * 2 → Math.floor(Math.random() * 0x80000000) / 2',
+          'Math.random() * 0x80000000 → Math.random() / 0x80000000',
+          '0x80000000 → 0x80000001',
+          '0x80000000 → 0x7fffffff',
+          '2 → 3',
+          '2 → 1',
+          '1 → 2',
+          '1 → 0',
+        ],
+        'const once = Math.imul': [
+          'Math.imul(key, LOW) + Math.imul(Math.floor(key / 0x100000... → Math.imul(key, LOW) - Math.imul(Math.floor(key / 0x100000...',
+          'key / 0x100000000 → key * 0x100000000',
+          '0x100000000 → 0x100000001',
+          '0x100000000 → 0xffffffff',
+        ],
+        'return Math.imul(once': [
+          'Math.imul(once ^ (once >>> 15), HIGH) >>> shift → Math.imul(once ^ (once >>> 15), HIGH) << shift',
+          'once ^ (once >>> 15) → once & (once >>> 15)',
+          'once >>> 15 → once << 15',
+          '15 → 16',
+          '15 → 14',
+        ],
+        '#shift = Math.clz32(FIRST_ENTRIES': [
+          'FIRST_ENTRIES * SLOTS - 1 → FIRST_ENTRIES * SLOTS + 1',
+          'FIRST_ENTRIES * SLOTS → FIRST_ENTRIES / SLOTS',
+          '1 → 2',
+          '1 → 0',
+        ],
+        'this.#shift = Math.clz32(size': [
+          'this.#shift = Math.clz32(size * SLOTS - 1); → removed',
+          'size * SLOTS - 1 → size * SLOTS + 1',
+          'size * SLOTS → size / SLOTS',
+          '1 → 2',
+          '1 → 0',
+        ],
+      },
+    ],
+    [
+      'a search goes through the slots in any order, as long as it is always the same',
+      {
+        'slot = (slot + 1) & mask': ['slot + 1 → slot - 1', '1 → 2'],
+      },
+    ],
+    [
+      'more slots than are needed, or fewer free ones, change only how long a search takes',
+      {
+        'const SLOTS = 2;': ['2 → 3', '2 → 1'],
+      },
+    ],
+    [
+      'what is empty is cleared once more, or searched in vain',
+      {
+        'if (this.#count === 0) return;': ['this.#count === 0 → false'],
+        'if (this.#count === 0) return -1;': ['this.#count === 0 → false'],
+        'return this.#count > 0 &&': ['this.#count > 0 → true', 'this.#count > 0 → this.#count >= 0'],
+      },
+    ],
+    [
+      'pages beside the bounds are looked at in vain: each address is compared with the bounds',
+      {
+        'const last = Math.floor((end - 1)': ['end - 1 → end + 1', '1 → 2', '1 → 0', '4 → 3'],
+        'for (let page = Math.floor(from': ['4 → 5'],
+      },
+    ],
+    [
+      'no address is there twice',
+      {
+        'if (address >= from && address < end': ['address < lowest → address <= lowest'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/jumps.ts', [
+    [
+      'where a search begins decides how long it takes, not what it finds',
+      {
+        'let slot = (Math.imul(from / 4': [
+          'Math.imul(from / 4, 0x9e3779b1) ^ Math.imul(to / 4, 0x85e... → Math.imul(from / 4, 0x9e3779b1) & Math.imul(to / 4, 0x85e...',
+          'from / 4 → from * 4',
+          'to / 4 → to * 4',
+          '4 → 5',
+          '4 → 3',
+          '0x9e3779b1 → 0x9e3779b2',
+          '0x9e3779b1 → 0x9e3779b0',
+          '0x85ebca6b → 0x85ebca6c',
+          '0x85ebca6b → 0x85ebca6a',
+        ],
+        'const SHIFT =': ['32 → 33'],
+      },
+    ],
+    [
+      'a search goes through the slots in any order, as long as it is always the same',
+      {
+        'for (; this.#used[slot] === 1': ['slot + 1 → slot - 1', '1 → 2'],
+      },
+    ],
+    [
+      'what is empty is cleared once more',
+      {
+        'if (this.count === 0) return;': ['this.count === 0 → false'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/verdict-record.ts', [
+    [
+      'every record begins with values of its own',
+      {
+        'batches: 0,': ['0 → 1'],
+        'segments: 0,': ['0 → 1'],
+        'commands: 0,': ['0 → 1'],
+        'dwords: 0,': ['0 → 1'],
+        'patches: 0,': ['0 → 1'],
+        'userInterrupts: 0,': ['0 → 1'],
+        'notifies: 0,': ['0 → 1'],
+        'unprivilegedBatches: 0,': ['0 → 1'],
+        '#kept = false;': ['false → true'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/verdict-reuse.ts', [
+    [
+      'every search begins with a key of its own',
+      {
+        'space: 0,': ['0 → 1'],
+        'address: 0,': ['0 → 1'],
+        'engine: 0,': ['0 → 1'],
+        "trust: 'ring',": ["'ring' → 'mutated'"],
+        'perProcess: false,': ['false → true'],
+        'hwspPage: 0,': ['0 → 1'],
+        'ranges: { lowStart: 0': [
+          'row ranges: { lowStart: 0, lowEnd: 0, highStart: 0, highEnd: 0 } → dropped',
+          '0 → 1',
+        ],
+      },
+    ],
+    [
+      'every scan begins with a value of its own',
+      {
+        '  commands = 0;': ['0 → 1'],
+        '#worth = false;': ['false → true'],
+      },
+    ],
+  ]),
+  ...of('src/cmd-parser/batch-copies.ts', [
+    [
+      'a buffer that is larger than it must be holds the same',
+      {
+        'if (from + dwords > batch.words.length) {': [
+          'from + dwords > batch.words.length → from + dwords >= batch.words.length',
+        ],
+        'const grown = new Uint32Array(': ['2 → 3'],
+      },
+    ],
+    ['every scan begins with a value of its own', { '  #copied = 0;': ['0 → 1'] }],
+    [
+      'a new buffer is as good as one that was kept',
+      {
+        'if (words === undefined) {': ['words === undefined → true'],
+        'this.#buffers[index] = words;': ['this.#buffers[index] = words; → removed'],
+        'this.#buffers[index] = grown;': ['this.#buffers[index] = grown; → removed'],
+      },
+    ],
+    ['an address of a dword has a zero at bit 0', { 'const offset = (address & (PAGE_SIZE - 1)) >>> 2;': ['1 → 2'] }],
+  ]),
 ];

@@ -3,25 +3,30 @@
  * made wrong, one at a time, and a test must fail. `npm run mutate` prints the survivors and the score;
  * `npm run mutate -- --file NAME` takes only the files whose path contains NAME, `--line N` or `--line N-M` only those
  * lines of them, `--sample N` takes every Nth mutation, `--quick` leaves out the tests that take long (most of the time of a run goes into those of survivors),
- * and `--write-docs` writes the whole run's result into docs/scanner.md.
+ * and `--write-docs` writes the whole run's result into docs/scanner.md. What a test noticed in an earlier run is not tried again while the
+ * test and all that it runs are the same; `--afresh` forgets it.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf, XengtError } from '../../src/base/index.js';
 import { packageInfo } from '../../src/control/package-info.js';
 import { EQUIVALENTS } from './equivalents.js';
-import { forManual, forTerminal, staleNotes, withSection } from './report.js';
+import { forManual, forTerminal, isKilled, reasonFor, staleNotes, withSection } from './report.js';
 import { runMutations } from './run.js';
 import type { Site } from './sites.js';
 
-const USAGE = 'npm run mutate -- [--file NAME] [--line N[-M]] [--sample N] [--quick] [--jobs N] [--write-docs]';
+const USAGE =
+  'npm run mutate -- [--file NAME] [--line N[-M]] [--sample N] [--quick] [--jobs N] [--afresh] [--write-docs]';
 const SOURCES = 'src/cmd-parser';
+const TESTS = 'test/cmd-parser';
 /** Print streams and judge nothing. */
 const PRINTERS: readonly string[] = [`${SOURCES}/decode.ts`, `${SOURCES}/walk.ts`];
+const TESTS_OF_PRINTERS: readonly string[] = [`${TESTS}/decode.test.ts`];
 const COMPILER = 'src/hw/commands/compile.ts';
-const TESTS = 'test/cmd-parser';
 const PAGE = 'docs/scanner.md';
+const FOLDER = '.cache/mutation';
+const KILLS = `${FOLDER}/kills.jsonl`;
 /** A mutation whose loops are cut off is over in seconds; this is for one that hangs in a library. */
 const SILENCE_MS = 120_000;
 
@@ -31,17 +36,18 @@ interface Chosen {
   readonly jobs: number;
   readonly sample: number;
   readonly quick: boolean;
+  readonly afresh: boolean;
   readonly writeDocs: boolean;
 }
 
 function parse(): Chosen {
-  let values: { file?: string; line?: string; jobs?: string; sample?: string; quick?: boolean; 'write-docs'?: boolean };
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const texts = { file: text, line: text, jobs: text, sample: text };
+  const flags = { quick: flag, afresh: flag, 'write-docs': flag };
+  let values: { [name in keyof typeof texts]?: string } & { [name in keyof typeof flags]?: boolean };
   try {
-    const text = { type: 'string' } as const;
-    const flag = { type: 'boolean' } as const;
-    ({ values } = parseArgs({
-      options: { file: text, line: text, jobs: text, sample: text, quick: flag, 'write-docs': flag },
-    }));
+    ({ values } = parseArgs({ options: { ...texts, ...flags } }));
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
@@ -61,6 +67,7 @@ function parse(): Chosen {
     jobs,
     sample,
     quick,
+    afresh: values.afresh ?? false,
     writeDocs,
   };
 }
@@ -73,7 +80,7 @@ function filesIn(root: string, folder: string, ending: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const { file, lines, jobs, sample, quick, writeDocs } = parse();
+  const { file, lines, jobs, sample, quick, afresh, writeDocs } = parse();
   const { root } = packageInfo();
   const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
     (name) => !PRINTERS.includes(name) && (file === undefined || name.includes(file)),
@@ -82,18 +89,23 @@ async function main(): Promise<void> {
     throw new XengtError('XENGT_E_USAGE', `no file of the scanner is named "${file}"\n${USAGE}`);
   const chosen = ({ line }: Site): boolean => lines === undefined || (line >= lines[0] && line <= lines[1]);
   const from = performance.now();
+  if (afresh) rmSync(join(root, KILLS), { force: true });
   const run = await runMutations({
     root,
-    folder: '.cache/mutation',
+    folder: FOLDER,
+    kills: KILLS,
     sources,
-    tests: filesIn(root, TESTS, '.test.ts'),
+    tests: filesIn(root, TESTS, '.test.ts').filter((name) => !TESTS_OF_PRINTERS.includes(name)),
     chosen,
     sample,
-    quick,
+    // a survivor with a note counts as one anyway: who leaves tests out for it can only make the score worse
+    quick: (site, variant) => quick || reasonFor({ site, variant }, EQUIVALENTS) !== undefined,
     processes: jobs,
     silenceMs: SILENCE_MS,
-    progress: (done, all) => {
+    progress: (done, all, last) => {
       if (done % 50 === 0) console.error(`${done} of ${all}, ${((performance.now() - from) / 1000).toFixed(0)} s`);
+      if (isKilled(last.fate) || reasonFor(last, EQUIVALENTS) !== undefined) return;
+      console.error(`${last.site.file}:${last.site.line}: ${last.site.variants[last.variant]!.change} [${last.fate}]`);
     },
   });
   console.log(forTerminal(run, EQUIVALENTS));

@@ -10,6 +10,8 @@ export const REPORT_FD = 3;
 export interface Mutant {
   readonly site: number;
   readonly variant: number;
+  /** Leave the tests that take long out: a survivor then costs no more than the others. */
+  readonly quick: boolean;
 }
 
 /** What the tests do without a mutation. */
@@ -37,8 +39,6 @@ export interface Job {
   /** undefined: measure it and stop. */
   readonly baseline: readonly FileBaseline[] | undefined;
   readonly mutants: readonly Mutant[];
-  /** Leave the tests that take long out: a survivor then costs no more than the others. */
-  readonly quick: boolean;
 }
 
 export type Fate = 'killed' | 'endless' | 'survived' | 'not reached';
@@ -46,7 +46,14 @@ export type Fate = 'killed' | 'endless' | 'survived' | 'not reached';
 export type Report =
   | { readonly type: 'baseline'; readonly files: readonly FileBaseline[] }
   | { readonly type: 'start'; readonly mutant: Mutant }
-  | { readonly type: 'fate'; readonly mutant: Mutant; readonly fate: Fate; readonly ms: number }
+  | {
+      readonly type: 'fate';
+      readonly mutant: Mutant;
+      readonly fate: Fate;
+      /** The test file that noticed. */
+      readonly by: string | undefined;
+      readonly ms: number;
+    }
   | { readonly type: 'broken'; readonly reason: string }
   | { readonly type: 'end' };
 

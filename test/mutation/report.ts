@@ -2,6 +2,9 @@
 import type { Fate } from './job.js';
 import type { MutationRun, Tried } from './run.js';
 
+/** A mutation: one way to make one place wrong. */
+type Mutation = Pick<Tried, 'site' | 'variant'>;
+
 /** A survivor that changes nothing that anyone can see, and why. */
 export interface Equivalent {
   readonly file: string;
@@ -16,14 +19,15 @@ export const BEGIN = '<!-- mutation:begin -->';
 export const END = '<!-- mutation:end -->';
 
 export const isKilled = (fate: Fate): boolean => fate === 'killed' || fate === 'endless';
-const changeOf = ({ site, variant }: Tried): string => site.variants[variant]!.change;
+const changeOf = ({ site, variant }: Mutation): string => site.variants[variant]!.change;
 
-function speaksOf({ file, at, change }: Equivalent, one: Tried): boolean {
+function speaksOf({ file, at, change }: Equivalent, one: Mutation): boolean {
   return file === one.site.file && one.site.lineText.includes(at) && change === changeOf(one);
 }
 
-function reasonFor(survivor: Tried, equivalents: readonly Equivalent[]): string | undefined {
-  return equivalents.find((known) => speaksOf(known, survivor))?.why;
+/** @returns why the mutation changes nothing, where someone says so */
+export function reasonFor(mutation: Mutation, equivalents: readonly Equivalent[]): string | undefined {
+  return equivalents.find((known) => speaksOf(known, mutation))?.why;
 }
 
 /** Notes about survivors that there are no more. */

@@ -15,10 +15,11 @@ import {
   type Report,
   readSources,
 } from './job.js';
+import { Kills } from './kills.js';
 import type { Site } from './sites.js';
 
 /** Every mutation leaves its copy of the modules behind: after so many a process has taken a few GiB, and is replaced. */
-const PER_PROCESS = 32;
+const PER_PROCESS = 200;
 
 export interface Options {
   readonly root: string;
@@ -31,12 +32,14 @@ export interface Options {
   readonly chosen?: (site: Site) => boolean;
   /** Take only every so many-th mutation; all by default. */
   readonly sample?: number;
-  /** Leave the tests that take long out. */
-  readonly quick?: boolean;
+  /** For which to leave the tests that take long out; none by default. */
+  readonly quick?: (site: Site, variant: number) => boolean;
+  /** Where kills are remembered from run to run, relative to the root; nowhere by default. */
+  readonly kills?: string;
   readonly processes: number;
   /** A process that says nothing for so long while it tries one mutation hangs. */
   readonly silenceMs: number;
-  readonly progress?: (done: number, all: number) => void;
+  readonly progress?: (done: number, all: number, last: Tried) => void;
 }
 
 export interface Tried {
@@ -55,19 +58,24 @@ export interface MutationRun {
 
 export async function runMutations(options: Options): Promise<MutationRun> {
   const from = performance.now();
-  const { root, sources, tests, processes, progress, chosen = () => true, sample = 1, quick = false } = options;
+  const { root, sources, tests, processes, progress, chosen = () => true, sample = 1, quick = () => false } = options;
   const sites = readSources(root, sources).flatMap((found) => found.sites);
-  const mutants = sites
+  const all = sites
     .filter(chosen)
-    .flatMap((site) => site.variants.map((_, variant): Mutant => ({ site: site.id, variant })))
+    .flatMap((site) =>
+      site.variants.map((_, variant): Mutant => ({ site: site.id, variant, quick: quick(site, variant) })),
+    )
     .filter((_, at) => at % sample === 0);
   const folder = join(root, options.folder);
   mkdirSync(folder, { recursive: true });
+  const kills = options.kills === undefined ? undefined : new Kills(root, options.kills);
+  const known = new Map(all.map((mutant) => [mutant, kills?.fateOf(sites[mutant.site]!, mutant.variant)]));
+  const mutants = all.filter((mutant) => known.get(mutant) === undefined);
 
   const baseline: FileBaseline[] = [];
   await runProcess(
     join(folder, 'baseline.json'),
-    { root, sources, tests, baseline: undefined, mutants: [], quick },
+    { root, sources, tests, baseline: undefined, mutants: [] },
     options,
     (report) => {
       if (report.type === 'baseline') baseline.push(...report.files);
@@ -75,19 +83,24 @@ export async function runMutations(options: Options): Promise<MutationRun> {
   );
 
   const tried: Tried[] = [];
-  const note = ({ site, variant }: Mutant, fate: Fate): void => {
-    tried.push({ site: sites[site]!, variant, fate });
-    progress?.(tried.length, mutants.length);
+  for (const [{ site, variant }, fate] of known) {
+    if (fate !== undefined) tried.push({ site: sites[site]!, variant, fate });
+  }
+  const note = ({ site, variant }: Mutant, fate: Fate, by?: string): void => {
+    const last = { site: sites[site]!, variant, fate };
+    tried.push(last);
+    if (by !== undefined) kills?.note(last.site, variant, fate, by);
+    progress?.(tried.length, all.length, last);
   };
   const shares = Array.from({ length: processes }, (_, i) => mutants.filter((_mutant, at) => at % processes === i));
   const tryAll = async (share: readonly Mutant[], name: string): Promise<void> => {
     let done = 0;
     while (done < share.length) {
-      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done, done + PER_PROCESS), quick };
+      const job: Job = { root, sources, tests, baseline, mutants: share.slice(done, done + PER_PROCESS) };
       const hanging = await runProcess(join(folder, name), job, options, (report) => {
         if (report.type !== 'fate') return;
         done++;
-        note(report.mutant, report.fate);
+        note(report.mutant, report.fate, report.by);
       });
       if (hanging === undefined) continue;
       done++;

@@ -1,13 +1,22 @@
 /**
  * A runner of vitest that, in place of one run, runs the chosen tests again and again in the same process: once without
- * a mutation, to see what each test reaches, then for every mutation the tests that reach it, until one fails. Every
- * time all modules are evaluated anew, so that nothing is left of the mutation before.
+ * a mutation, to see what each test reaches, then for every mutation the tests that reach it, until one fails. For every
+ * mutation all modules are evaluated anew, so that nothing is left of the one before.
  */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { startTests } from '@vitest/runner';
 import { type RunnerTask, type RunnerTestCase, type RunnerTestFile, TestRunner, vi } from 'vitest';
-import { currentJob, type FileBaseline, type Job, type Mutant, REPORT_FD, type Report, readSources } from './job.js';
+import {
+  currentJob,
+  type Fate,
+  type FileBaseline,
+  type Job,
+  type Mutant,
+  REPORT_FD,
+  type Report,
+  readSources,
+} from './job.js';
 import { installBoard, type Switchboard } from './switchboard.js';
 
 /** A test that takes longer runs only for sites that it reaches itself. */
@@ -78,14 +87,15 @@ class Session {
     if (baseline === undefined) {
       const files: FileBaseline[] = [];
       for (const file of tests) files.push(await this.#measure(file));
+      await this.#runInARow(tests);
       report({ type: 'baseline', files });
     } else {
       const files = [...baseline].sort((a, b) => a.ms - b.ms);
       for (const mutant of mutants) {
         report({ type: 'start', mutant });
         const from = performance.now();
-        const fate = await this.#try(mutant, files);
-        report({ type: 'fate', mutant, fate, ms: performance.now() - from });
+        const { fate, by } = await this.#try(mutant, files);
+        report({ type: 'fate', mutant, fate, by, ms: performance.now() - from });
       }
     }
     report({ type: 'end' });
@@ -95,6 +105,7 @@ class Session {
     const { passed } = this.#board;
     const listPassed = (): number[] => [...passed.keys()].filter((site) => passed[site] === 1);
     passed.fill(0);
+    vi.resetModules();
     const from = performance.now();
     const all = await this.#runTests(file, () => true, UNLIMITED);
     if (all.failed) throw new Error(`${file} fails without a mutation:\n${all.errors.join('\n')}`);
@@ -105,6 +116,7 @@ class Session {
       ms -= long;
       // alone, for what an earlier test has prepared would hide sites that this one needs
       passed.fill(0);
+      vi.resetModules();
       const alone = await this.#runTests(file, (at) => at === index, UNLIMITED);
       if (alone.failed) throw new Error(`${file}: "${test.name}" fails alone:\n${alone.errors.join('\n')}`);
       slow.push({
@@ -119,43 +131,51 @@ class Session {
     return { file, sites, quickTests: quick.length, ms, turns, slow };
   }
 
-  async #try(mutant: Mutant, files: FileBaseline[]): Promise<'killed' | 'endless' | 'survived' | 'not reached'> {
+  /** As for a mutation: on modules that earlier files have used. None may fail for that. */
+  async #runInARow(tests: readonly string[]): Promise<void> {
+    vi.resetModules();
+    for (const file of tests) {
+      const { failed, errors } = await this.#runTests(file, () => true, UNLIMITED);
+      if (failed) throw new Error(`${file} fails after others:\n${errors.join('\n')}`);
+    }
+  }
+
+  async #try(mutant: Mutant, files: FileBaseline[]): Promise<{ fate: Fate; by?: string }> {
     const board = this.#board;
     const reached = files.filter(({ sites }) => sites.includes(mutant.site));
-    if (reached.length === 0) return 'not reached';
+    if (reached.length === 0) return { fate: 'not reached' };
     board.site = mutant.site;
     board.variant = mutant.variant;
     board.overrun = false;
+    vi.resetModules();
     try {
       for (const known of reached) {
         const slow = new Set(known.slow.map(({ index }) => index));
         if (known.quickTests === 0) continue;
         const { failed } = await this.#runTests(known.file, (index) => !slow.has(index), allowed(known.turns));
-        if (board.overrun) return 'endless';
+        if (board.overrun) return { fate: 'endless', by: known.file };
         if (failed) {
           // what caught this one may well catch the next, which stands beside it
           files.splice(files.indexOf(known), 1);
           files.unshift(known);
-          return 'killed';
+          return { fate: 'killed', by: known.file };
         }
       }
-      const longer = (this.#job.quick ? [] : reached).flatMap(({ file, slow }) =>
-        slow.map((test) => ({ file, ...test })),
-      );
+      const longer = (mutant.quick ? [] : reached).flatMap(({ file, slow }) => slow.map((test) => ({ file, ...test })));
       for (const { file, index, turns } of longer
         .filter(({ sites }) => sites.includes(mutant.site))
         .sort((a, b) => a.ms - b.ms)) {
         const { failed } = await this.#runTests(file, (at) => at === index, allowed(turns));
-        if (board.overrun) return 'endless';
-        if (failed) return 'killed';
+        if (board.overrun) return { fate: 'endless', by: file };
+        if (failed) return { fate: 'killed', by: file };
       }
-      return 'survived';
+      return { fate: 'survived' };
     } finally {
       board.site = -1;
     }
   }
 
-  /** Runs the chosen tests of one file, on fresh modules, until one fails. */
+  /** Runs the chosen tests of one file until one fails. Of the modules only that file is evaluated anew. */
   async #runTests(file: string, chosen: (index: number) => boolean, turns: number): Promise<Outcome> {
     const board = this.#board;
     const runner = this.#runner;
@@ -176,6 +196,8 @@ class Session {
       order = new Map(files.flatMap(testsOf).map((test, index) => [test, index]));
       for (const [test, index] of order) if (!chosen(index)) test.mode = 'skip';
     };
+    // a file of setup is one that is evaluated each time
+    quiet.importFile = (path) => runner.importFile(path, 'setup');
     quiet.onTaskUpdate = async () => {};
     quiet.onBeforeRunFiles = () => {};
     quiet.onAfterRunFiles = () => {};
@@ -192,7 +214,6 @@ class Session {
         ran.push({ test, index: order.get(test)!, ms: performance.now() - from, turns: turns - board.turns });
       }
     };
-    vi.resetModules();
     board.turns = turns;
     const files = await startTests([join(this.#job.root, file)], quiet);
     const tasks = files.flatMap((task) => [task, ...testsOf(task)]);
