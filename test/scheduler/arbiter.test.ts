@@ -1,108 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { VirtualClock } from '../../src/base/index.js';
-import { type DmaPages, ModelGpu } from '../../src/gpu/index.js';
-import { type PagePool, ShadowPpgtt } from '../../src/gtt/index.js';
-import { BCS, type EngineId, type Grant, PLATFORMS, RCS, VCS, VECS } from '../../src/hw/index.js';
-import type { SparseMemory } from '../../src/hypervisor/sim/index.js';
-import { Arbiter, type WorkloadResult } from '../../src/scheduler/index.js';
-import {
-  BATCH_END,
-  guestRam,
-  ScriptedGuest,
-  startBatch,
-  storeDword,
-  USER_INTERRUPT,
-} from '../support/scripted-guest.js';
-
-const SKL = PLATFORMS.find((platform) => platform.name === 'SKL')!;
-const MIB = 1024 * 1024;
-
-function pool(gpu: ModelGpu, owner: number): PagePool<DmaPages> {
-  return { allocate: (pages) => gpu.allocate(pages, owner), free: (pages) => gpu.free(pages) };
-}
-
-/** One vGPU of a machine: what its guest sees of the arbiter. */
-class Tenant {
-  readonly grant: Grant;
-  readonly guest: ScriptedGuest<SparseMemory>;
-  readonly done: { engine: EngineId; tag: number; result: WorkloadResult; reason: string | null }[] = [];
-  readonly interrupts: { engine: EngineId; bits: number }[] = [];
-  refusedEntries = 0;
-
-  constructor(
-    readonly machine: Machine,
-    vgpu: number,
-  ) {
-    const { gpu, arbiter } = machine;
-    this.grant = {
-      vgpu,
-      weight: 2,
-      lowStart: (64 + 64 * vgpu) * MIB,
-      lowBytes: 64 * MIB,
-      highStart: (1024 + 384 * vgpu) * MIB,
-      highBytes: 384 * MIB,
-      fenceStart: 4 * vgpu,
-      fenceCount: 4,
-    };
-    this.guest = new ScriptedGuest(
-      guestRam(gpu.frameBase(vgpu)),
-      (page, lo, hi) => {
-        if (!arbiter.writeGgtt(vgpu, page, lo, hi)) this.refusedEntries++;
-      },
-      this.grant.highStart / 4096,
-    );
-    gpu.attachMemory(vgpu, this.guest.memory);
-    arbiter.attach({
-      grant: this.grant,
-      memory: this.guest.memory,
-      bank: new Uint32Array(0x80000),
-      ppgtt: new ShadowPpgtt({ guest: this.guest.memory, pool: pool(gpu, vgpu), maxShadowPages: 1024 }),
-      events: {
-        engineInterrupt: (engine, bits) => this.interrupts.push({ engine, bits }),
-        workloadDone: (engine, tag, result, reason) => this.done.push({ engine, tag, result, reason }),
-      },
-    });
-  }
-
-  submit(engine: EngineId, tag: number, slot: number, commands: readonly number[]): void {
-    const context = this.guest.context(slot, commands);
-    this.machine.arbiter.submit({ vgpu: this.grant.vgpu, engine, tag, levels: 4, ...context });
-  }
-}
-
-class Machine {
-  readonly clock = new VirtualClock();
-  readonly gpu = new ModelGpu({ platform: SKL, apertureBytes: 512 * MIB });
-  readonly arbiter: Arbiter;
-
-  constructor(skipGgttAudit = false) {
-    this.arbiter = new Arbiter({
-      gpu: this.gpu,
-      clock: this.clock,
-      realTime: this.clock,
-      hostRanges: [{ firstPage: (512 * MIB) / 4096, pages: (384 * MIB) / 4096 }],
-      cmdAccess: new Uint8Array(0x80000).fill(1),
-      skipGgttAudit,
-      // A hundred times shorter than on a device, for the model executes what it waits out.
-      hangLimits: { checkNs: 5e6, stuckNs: 60e6, runNs: 200e6 },
-    });
-  }
-
-  /** Lets the machine run for `ns`, waking when something is due. */
-  run(ns: number): void {
-    const end = this.clock.now() + ns;
-    for (;;) {
-      for (let round = 0; round < 100; round++) {
-        const worked = this.gpu.advance(this.clock.now());
-        if (!this.arbiter.service() && !worked) break;
-      }
-      const due = Math.max(this.clock.now() + 1, Math.min(this.gpu.nextDue(), this.arbiter.nextDue()));
-      if (due > end) break;
-      this.clock.set(due);
-    }
-    this.clock.set(end);
-  }
-}
+import { BCS, RCS, VCS, VECS } from '../../src/hw/index.js';
+import { BATCH_END, startBatch, storeDword, USER_INTERRUPT } from '../support/scripted-guest.js';
+import { Machine, Tenant } from './machine.js';
 
 describe('two guests on one device', () => {
   let machine: Machine;
@@ -143,7 +42,7 @@ describe('two guests on one device', () => {
         const state = tenant.guest.page(0x101);
         expect(state[5]).toBe(state[7]);
       }
-      expect(machine.gpu.oracle.violations).toBe(0);
+      expect(machine.violations).toBe(0);
       const totals = machine.arbiter.engineTotals(engine);
       expect(totals.busy + totals.idle + totals.switching).toBeCloseTo(totals.total, 9);
       expect(machine.arbiter.busySeconds(1, engine)).toBeGreaterThan(0);
@@ -171,7 +70,7 @@ describe('two guests on one device', () => {
     expect(a.done[0]?.reason).toContain(theirs.toString(16));
     expect(b.done[0]?.result).toBe('complete');
     expect(b.guest.page(0x300)[0]).toBe(0x600d);
-    expect(machine.gpu.oracle.violations).toBe(0);
+    expect(machine.violations).toBe(0);
   });
 
   test('an entry of another guest’s slice cannot be written', () => {
@@ -181,7 +80,7 @@ describe('two guests on one device', () => {
     b.submit(RCS, 2, 0, storeDword(theirs, 0x77, true));
     machine.run(10e6);
     expect(a.guest.page(0x300)[0]).toBe(0);
-    expect(machine.gpu.oracle.violations).toBe(0);
+    expect(machine.violations).toBe(0);
   });
 
   test('a register that a guest’s commands change is its own again when the engine comes back to it', () => {
@@ -210,7 +109,7 @@ describe('two guests on one device', () => {
     a.submit(RCS, 1, 0, [...startBatch(0x1000_0000), 0]);
     machine.run(10e6);
     expect(a.done[0]?.result).toBe('complete');
-    expect(machine.gpu.oracle.violations).toBe(0);
+    expect(machine.violations).toBe(0);
   });
 
   test('a batch without end loses the engine, and the other guest gets it', () => {
@@ -238,12 +137,12 @@ describe('two guests on one device', () => {
     machine.run(10e6);
     expect(a.done).toEqual([]);
     expect(b.done[0]?.result).toBe('complete');
-    expect(machine.gpu.oracle.violations).toBe(0);
+    expect(machine.violations).toBe(0);
   });
 });
 
 test('with the GGTT audit switched off, the isolation oracle sees what the audit would have stopped', () => {
-  const machine = new Machine(true);
+  const machine = new Machine({ skipGgttAudit: true });
   const a = new Tenant(machine, 1);
   const b = new Tenant(machine, 2);
   // A points an entry of B's slice at its own memory; B's store then goes to A.
@@ -253,7 +152,7 @@ test('with the GGTT audit switched off, the isolation oracle sees what the audit
   expect(a.refusedEntries).toBe(0);
   b.submit(RCS, 2, 0, storeDword(page * 4096, 0x77, true));
   machine.run(10e6);
-  expect(machine.gpu.oracle.violations).toBeGreaterThan(0);
-  expect(machine.gpu.oracle.last[0]).toMatchObject({ owner: 2, mfnOwner: 1, write: true });
+  expect(machine.violations).toBeGreaterThan(0);
+  expect(machine.model.oracle.last[0]).toMatchObject({ owner: 2, mfnOwner: 1, write: true });
   expect(a.guest.page(0x300)[0]).toBe(0);
 });
