@@ -41,14 +41,21 @@ export interface ExeclistHost {
   refuse(rule: string): void;
 }
 
-/** A context on its way: how far its ring has been handed on, and how much of that is not back yet. */
+/**
+ * A context on its way. One piece of its ring is with the arbiter at a time: while it runs, a driver may move the tail any
+ * number of times, and all that came is the next piece.
+ */
 interface Element {
   readonly lrca: number;
   readonly id: number;
   readonly levels: 3 | 4;
   /** Ring offset up to which commands were handed to the arbiter; -1 before the first. */
   handed: number;
-  outstanding: number;
+  /** Ring offset up to which they were submitted. */
+  tail: number;
+  /** Of the ring, bytes. */
+  size: number;
+  outstanding: boolean;
 }
 
 interface Submission {
@@ -129,7 +136,8 @@ export class ExeclistPort {
     const element = this.#waiting.get(tag);
     this.#waiting.delete(tag);
     if (!element || !complete) return;
-    element.outstanding--;
+    element.outstanding = false;
+    this.#handRest(element);
     this.#progress();
   }
 
@@ -138,7 +146,7 @@ export class ExeclistPort {
     const valid = (lo & DESC.VALID) !== 0 && (lo & DESC.PRIVILEGE) !== 0;
     if (!valid || (mode !== DESC.ADDRESSING_32 && mode !== DESC.ADDRESSING_64)) return null;
     const levels = mode === DESC.ADDRESSING_64 ? 4 : 3;
-    return { lrca: (lo & DESC.LRCA_MASK) >>> 0, id: hi, levels, handed: -1, outstanding: 0 };
+    return { lrca: (lo & DESC.LRCA_MASK) >>> 0, id: hi, levels, handed: -1, tail: 0, size: 0x1000, outstanding: false };
   }
 
   #submit(submission: Submission): void {
@@ -174,7 +182,7 @@ export class ExeclistPort {
     this.#hand(submission.elements[0]!);
   }
 
-  /** Hands what a context's ring holds beyond the last hand-over to the arbiter. */
+  /** Samples the tail of a submitted context and hands what its ring holds beyond the last hand-over to the arbiter. */
   #hand(element: Element): void {
     const { host } = this;
     const gfn = host.gfnOfGmadrPage((element.lrca >>> PAGE_SHIFT) + 1);
@@ -185,16 +193,21 @@ export class ExeclistPort {
       return;
     }
     const { words } = host.memory;
-    const size = (words[at + CTX.RING_CTL]! & RING_CTL_SIZE) + 0x1000;
-    const head = element.handed >= 0 ? element.handed : words[at + CTX.RING_HEAD]! & 0x1ffffc;
-    const tail = words[at + CTX.RING_TAIL]! & 0x1ffff8;
+    element.size = (words[at + CTX.RING_CTL]! & RING_CTL_SIZE) + 0x1000;
+    if (element.handed < 0) element.handed = words[at + CTX.RING_HEAD]! & 0x1ffffc;
+    element.tail = words[at + CTX.RING_TAIL]! & 0x1ffff8;
+    this.#handRest(element);
+  }
+
+  #handRest(element: Element): void {
+    const { handed, tail, size } = element;
+    if (element.outstanding || handed % size === tail % size) return;
     element.handed = tail;
-    if (head % size === tail % size) return;
-    this.#queue(element, head, tail);
+    this.#queue(element, handed, tail);
   }
 
   #queue(element: Element, head: number, tail: number): void {
-    element.outstanding++;
+    element.outstanding = true;
     const tag = ++this.#tag;
     this.#waiting.set(tag, element);
     this.host.submit({ engine: this.engine, tag, lrca: element.lrca, levels: element.levels, head, tail });
@@ -203,7 +216,7 @@ export class ExeclistPort {
   #progress(): void {
     for (let running = this.#running; running; running = this.#running) {
       const element = running.elements[running.at]!;
-      if (element.outstanding > 0) return;
+      if (element.outstanding) return;
       const next = running.elements[running.at + 1];
       if (next) {
         running.at++;

@@ -206,7 +206,7 @@ describe('a workload that never ends', () => {
     expect(neighbour.workloads).toEqual({ RCS: { complete: 1 } });
   });
 
-  test('takes what waits behind it along, each reported once', () => {
+  test('is reported once, however often its tail is moved meanwhile, and another engine goes on', () => {
     submitEndless();
     const { lrca } = driver.guest.context(1, [0, 0, 0, 0, 0, 0]);
     const state = driver.guest.page(0x121);
@@ -216,10 +216,10 @@ describe('a workload that never ends', () => {
       driver.writeElsp(RCS, [driver.guest.ggttBase * 4096 + DESCRIPTOR_FLAGS, 100]);
     }
     machine.run(100e6);
-    expect(driver.workloads).toEqual({ RCS: { hung: 1, dropped: 3 }, BCS: { complete: 1 } });
+    expect(driver.workloads).toEqual({ RCS: { hung: 1 }, BCS: { complete: 1 } });
     expect(state[5]).toBe(24);
     machine.run(100e6);
-    expect(driver.workloads).toEqual({ RCS: { hung: 1, dropped: 3 }, BCS: { complete: 1 } });
+    expect(driver.workloads).toEqual({ RCS: { hung: 1 }, BCS: { complete: 1 } });
   });
 });
 

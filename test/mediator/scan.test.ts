@@ -93,7 +93,7 @@ describe('a process on the blitter of Gen9, whose hardware checks no registers',
     expect(machine.violations).toBe(0);
   });
 
-  test('has what waits behind a refused batch dropped with it', () => {
+  test('has what it submits behind a refused batch not run', () => {
     const go = driver.guest.bind(0x1100, OTHER);
     write([LRI, BCS_RING_START, 0]);
     neighbour.submit(BCS, 0, [...waitFor(neighbour.guest.bind(0x1100, OTHER), 1), 0, 0]);
@@ -107,7 +107,7 @@ describe('a process on the blitter of Gen9, whose hardware checks no registers',
     driver.writeElsp(BCS, [lrca + 0x139, 9]);
     neighbour.guest.page(OTHER)[0] = 1;
     machine.run();
-    expect(driver.workloads).toEqual({ BCS: { dropped: 2 } });
+    expect(driver.workloads).toEqual({ BCS: { dropped: 1 } });
     expect(driver.guest.page(OTHER)[2]).toBe(0);
     expect(driver.vgpu.lastDropped).toContain('register 0x22038');
     expect(neighbour.workloads).toEqual({ BCS: { complete: 1 } });

@@ -97,11 +97,26 @@ describe('a guest driver that submits contexts', () => {
       [0x1, 0],
       [0x8002, 1],
     ]);
-    expect(driver.submitted.at(-1)).toMatchObject({ lrca: 0x8000, head: 0x40, tail: 0xc0 });
     driver.port.done(1, true);
+    expect(driver.submitted.at(-1)).toMatchObject({ lrca: 0x8000, head: 0x40, tail: 0xc0 });
     expect(driver.events()).toEqual([]);
     driver.port.done(2, true);
     expect(driver.events()).toEqual([[0x14, 1]]);
+  });
+
+  test('may move it any number of times: each is acknowledged, and all that came meanwhile is one piece of work', () => {
+    driver.elsp([driver.descriptor(8), 1]);
+    for (let tail = 0x48; tail <= 0x800; tail += 8) {
+      driver.setRing(8, 0, tail);
+      driver.elsp([driver.descriptor(8), 1]);
+      expect(driver.events().at(-1)).toEqual([0x8002, 1]);
+    }
+    expect(driver.submitted).toHaveLength(1);
+    driver.port.done(1, true);
+    expect(driver.submitted).toHaveLength(2);
+    expect(driver.submitted.at(-1)).toMatchObject({ lrca: 0x8000, head: 0x40, tail: 0x800 });
+    driver.port.done(2, true);
+    expect(driver.events()).toEqual([[0x18, 1]]);
   });
 
   test('gets another context queued behind the running one, acknowledged when it starts', () => {

@@ -3,7 +3,7 @@
  * Frequency is the host's: what a guest writes here is its own storage.
  * Source: PRM SKL Vol 2c; public i915 intel_gt_regs.h, i915_reg.h (forcewake, pcode).
  */
-import { P, P_BDW_UP, P_GEN9 } from '../platform.js';
+import { P, P_ALL, P_BDW_UP, P_GEN9, P_SKL_CLASS } from '../platform.js';
 import { unnamed } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -58,7 +58,10 @@ const RPS_AND_RC6 = [
   { name: 'PUSHBUS_CONTROL', offset: 0xa248, platforms: P.BXT },
   { name: 'PUSHBUS_ENABLE', offset: 0xa250, platforms: P.BXT },
   { name: 'PUSHBUS_SHIFT', offset: 0xa25c, platforms: P.BXT },
-  { name: 'CTC_MODE', offset: 0xa26c },
+  // Which part of the 24 MHz crystal (Broxton: 19.2 MHz) the command streamers' timestamps count: an eighth, doubled by bits 2:1.
+  { name: 'CTC_MODE', offset: 0xa26c, reset: 0x4, platforms: P_SKL_CLASS },
+  { name: 'CTC_MODE', offset: 0xa26c, reset: 0x6, platforms: P.BXT },
+  { name: 'CTC_MODE', offset: 0xa26c, platforms: P_ALL & ~P_GEN9 },
   { name: 'FORCEWAKE_MEDIA', offset: 0xa270, flags: R.MODE_MASK, platforms: P_GEN9, write: 'forcewake' },
   { name: 'FORCEWAKE_RENDER', offset: 0xa278, flags: R.MODE_MASK, platforms: P_GEN9, write: 'forcewake' },
 ] as const satisfies readonly RegisterRow[];

@@ -59,11 +59,11 @@ export class IgtMachine {
     }
     const seconds = (performance.now() - started) / 1000;
     let verdict: Verdict = code === null ? 'timeout' : verdictOf(code);
-    const failsafe = verdict === 'fail' || verdict === 'timeout' ? await this.#failsafe() : '';
+    const given = verdict === 'fail' || verdict === 'timeout' ? await this.#verdictOfMediator() : '';
     if (verdict === 'fail' || verdict === 'timeout') this.#drop();
     // Some programs spend minutes on the subtests around the one that they were to run: they are ended, it has its verdict.
     if (verdict === 'timeout' && saidSuccess(log, wanted.subtest)) verdict = 'pass';
-    return { verdict, seconds, reason: `${reasonIn(verdict, log)}${failsafe}` };
+    return { verdict, seconds, reason: `${reasonIn(verdict, log)}${given}` };
   }
 
   /** Names of the tests that begin with one of `words`. */
@@ -148,10 +148,11 @@ export class IgtMachine {
     return guest;
   }
 
-  /** That the mediator gave the guest up would be the cause of all that follows. */
-  async #failsafe(): Promise<string> {
-    const { state, reason } = await this.#options.client.vgpu(this.#vgpuId);
-    return state === 'failsafe' ? `; the vGPU is in failsafe: ${reason}` : '';
+  /** What the mediator has against the guest would be the cause of all that follows. */
+  async #verdictOfMediator(): Promise<string> {
+    const { state, reason, lastDropped } = await this.#options.client.vgpu(this.#vgpuId);
+    if (state === 'failsafe') return `; the vGPU is in failsafe: ${reason}`;
+    return lastDropped === null ? '' : `; the mediator dropped work: ${lastDropped}`;
   }
 
   #drop(): void {
