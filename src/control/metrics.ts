@@ -158,6 +158,20 @@ function rows(version: string): readonly Row[] {
         }
       },
     },
+    {
+      name: 'xengt_vgpu_copied_bytes_total',
+      help: 'Bytes that were copied for workloads: of context images in and out, of rings, of batches.',
+      kind: 'counter',
+      labels: ['vgpu', 'what'],
+      *samples(stats) {
+        for (const { name: vgpu, copied } of stats.vgpus) {
+          yield [{ vgpu, what: 'context-in' }, copied.contextIn];
+          yield [{ vgpu, what: 'context-out' }, copied.contextOut];
+          yield [{ vgpu, what: 'ring' }, copied.ring];
+          yield [{ vgpu, what: 'batch' }, copied.batches];
+        }
+      },
+    },
     perVgpu('xengt_vgpu_scan_verdict_bytes', 'gauge', 'Bytes of kept verdicts.', (v) => v.scan.verdictBytes),
     perVgpu(
       'xengt_vgpu_scan_commands_total',

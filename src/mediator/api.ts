@@ -4,7 +4,7 @@
  */
 
 import type { XenCounts } from '../hypervisor/index.js';
-import type { Share, WaitStats } from '../scheduler/index.js';
+import type { CopiedBytes, Share, WaitStats } from '../scheduler/index.js';
 
 export type { WaitStats, XenCounts };
 
@@ -157,6 +157,8 @@ export interface VgpuStats {
   /** Refused guest actions by rule. */
   readonly refusals: Readonly<Record<string, number>>;
   readonly scan: ScanCounts;
+  /** Bytes that were copied for its workloads: of context images there and back, of rings, of batches. */
+  readonly copied: Readonly<CopiedBytes>;
   /** Null for guests of other hypervisors. */
   readonly xen: XenCounts | null;
   readonly shadowPages: number;

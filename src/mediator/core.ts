@@ -315,6 +315,7 @@ export class MediatorCore {
       unknownRegisters: vgpu.regs.unknown().length,
       refusals: vgpu.allRefusals(),
       scan: this.arbiter.scanStats(member.id),
+      copied: { ...this.arbiter.copiedBytes(member.id) },
       xen,
       shadowPages: vgpu.shadowPages,
       interrupts: vgpu.irq.sent,

@@ -17,7 +17,7 @@ import {
   PTE_RW,
   RING,
 } from '../hw/index.js';
-import { Client, type ClientParts } from './client.js';
+import { Client, type ClientParts, type CopiedBytes, nothingCopied } from './client.js';
 import { Dispatcher } from './dispatch.js';
 import type { EngineShare } from './engine-slot.js';
 import { type DeviceFaults, Engines, type Results } from './engines.js';
@@ -64,6 +64,8 @@ export class Arbiter {
   readonly #scratchMfn: number;
   /** What the scanner did for guests that are gone, by vGPU. */
   readonly #scans = new Map<number, ScanStats>();
+  /** What was copied for each vGPU's workloads, since it was made. */
+  readonly #copied = new Map<number, CopiedBytes>();
 
   constructor(options: ArbiterOptions) {
     const { gpu, clock, realTime } = options;
@@ -93,8 +95,11 @@ export class Arbiter {
   // ---- clients
 
   attach(parts: ClientParts): void {
-    const client = new Client(parts);
-    if (this.#clients[client.id]) throw new XengtError('XENGT_E_EXISTS', `vGPU ${client.id} is attached already`);
+    const { vgpu } = parts.grant;
+    if (this.#clients[vgpu]) throw new XengtError('XENGT_E_EXISTS', `vGPU ${vgpu} is attached already`);
+    const copied = this.#copied.get(vgpu) ?? nothingCopied();
+    this.#copied.set(vgpu, copied);
+    const client = new Client(parts, copied);
     this.#clients[client.id] = client;
     this.#scratchFill(client);
     const share = this.#shares[client.id] ?? { ...PLAIN_SHARE, weight: parts.grant.weight };
@@ -120,6 +125,7 @@ export class Arbiter {
   forget(vgpu: number): void {
     this.#engines.results.delete(vgpu);
     this.#scans.delete(vgpu);
+    this.#copied.delete(vgpu);
     this.#shares[vgpu] = undefined;
     this.#limits[vgpu] = undefined;
     for (const slot of this.#engines.slots) slot?.forget(vgpu);
@@ -238,6 +244,11 @@ export class Arbiter {
   scanStats(vgpu: number): ScanStats {
     const before = this.#scans.get(vgpu) ?? NO_SCANS;
     return this.#clients[vgpu]?.scanStats(before) ?? before;
+  }
+
+  /** What was copied for a vGPU's workloads, since it was made. */
+  copiedBytes(vgpu: number): Readonly<CopiedBytes> {
+    return this.#copied.get(vgpu) ?? nothingCopied();
   }
 
   busySeconds(vgpu: number, engine: EngineId): number {

@@ -6,6 +6,7 @@ import { type GuestMemory, PAGE_SIZE } from '../base/index.js';
 import { type AddressRanges, VerdictCache } from '../cmd-parser/index.js';
 import type { ShadowPpgtt } from '../gtt/index.js';
 import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js';
+import type { ContextShadow } from './context-shadows.js';
 import type { HostBuffer } from './host-gm.js';
 import { ProcessMemory, type ScanProcesses } from './process-batches.js';
 import { addScans, type ScanStats } from './scan-stats.js';
@@ -23,6 +24,19 @@ export interface ClientParts {
   readonly scanProcesses?: ScanProcesses;
 }
 
+/** Bytes copied on the way of workloads to the engines and back. */
+export interface CopiedBytes {
+  /** Of context images, from the guest and back to it. */
+  contextIn: number;
+  contextOut: number;
+  /** Of rings. */
+  ring: number;
+  /** Of batches that run from a copy: privileged ones, workarounds, those that the hardware does not check. */
+  batches: number;
+}
+
+export const nothingCopied = (): CopiedBytes => ({ contextIn: 0, contextOut: 0, ring: 0, batches: 0 });
+
 export class Client {
   /** Guest frame behind each own GGTT page, low slice first then high; -1 unmapped. */
   readonly #gfns: Float64Array;
@@ -34,8 +48,8 @@ export class Client {
   readonly queues: Workload[][] = [];
   /** GMADR of the guest's own status page by engine, 0 when not set. */
   readonly hwsp: number[] = [];
-  /** Shadow context image and shadow ring by engine, made on first use. */
-  readonly contexts: (HostBuffer | undefined)[] = [];
+  /** Shadows of contexts by engine, the last used first; shadow ring by engine. All made on first use. */
+  readonly contexts: (ContextShadow[] | undefined)[] = [];
   readonly rings: (HostBuffer | undefined)[] = [];
   words: Uint32Array = new Uint32Array(0);
   /** The own slices as the scanner wants them: one object for good, which verdicts that are kept can be compared by. */
@@ -44,12 +58,19 @@ export class Client {
   readonly process: ProcessMemory;
   scanProcesses: ScanProcesses;
   readonly strikes = new Strikes();
+  /** Bytes that were copied for its workloads. */
+  readonly copied: CopiedBytes;
   /** What the scanner looked at. */
   commands = 0;
   dwords = 0;
 
-  constructor(readonly parts: ClientParts) {
+  /** @param copied of its vGPU's guests so far; goes on being counted */
+  constructor(
+    readonly parts: ClientParts,
+    copied: CopiedBytes,
+  ) {
     const { grant } = parts;
+    this.copied = copied;
     this.#lowFirst = grant.lowStart / PAGE_SIZE;
     this.#lowPages = grant.lowBytes / PAGE_SIZE;
     this.#highFirst = grant.highStart / PAGE_SIZE;

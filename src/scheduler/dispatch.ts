@@ -17,7 +17,6 @@ import {
   CTX,
   CTX_DWORDS,
   CTX_PDPS,
-  contextPages,
   DESC,
   ENGINES,
   frameHi,
@@ -29,6 +28,7 @@ import {
   writeContextLayout,
 } from '../hw/index.js';
 import type { Client } from './client.js';
+import { type ContextShadow, ContextShadows } from './context-shadows.js';
 import type { HostBuffer, HostGm } from './host-gm.js';
 import { processBatches } from './process-batches.js';
 import { ScanRefusal } from './scan-stats.js';
@@ -41,7 +41,7 @@ const CACHELINE = 64;
 export interface Prepared {
   readonly descriptor: number;
   /** The shadow context, and its timestamp as it was submitted. */
-  readonly image: HostBuffer;
+  readonly shadow: ContextShadow;
   readonly timestamp: number;
   readonly batches: readonly HostBuffer[];
   readonly root: PpgttRoot;
@@ -83,6 +83,7 @@ function scannerFor(platform: Platform, cmdAccess: Uint8Array): Scanner {
 
 export class Dispatcher {
   readonly #scanner: Scanner;
+  readonly #shadows: ContextShadows;
   readonly #result: ScanResult = createScanResult();
 
   constructor(
@@ -91,6 +92,7 @@ export class Dispatcher {
     cmdAccess: Uint8Array,
   ) {
     this.#scanner = scannerFor(platform, cmdAccess);
+    this.#shadows = new ContextShadows(platform, gm);
   }
 
   /**
@@ -115,10 +117,10 @@ export class Dispatcher {
         indirectBytes === 0 ? 0 : this.#copyWa(client, workload, context.indirect & ~0x3f, indirectBytes, batches);
       this.#scanRing(client, workload, context, root, ring, batches);
 
-      const image = this.#image(client, workload);
+      const shadow = this.#shadows.take(client, workload);
+      const { image } = shadow;
       const { words, at } = image.memory;
       const state = at + PAGE_DWORDS;
-      this.#copyImage(client, workload, words, at);
       // Of the described registers nothing is the guest's word: a batch position, above all, would resume unscanned commands.
       words.fill(0, state, state + CTX_DWORDS);
       writeContextLayout(words, state, workload.engine);
@@ -141,7 +143,7 @@ export class Dispatcher {
       const addressing = workload.levels === 4 ? DESC.ADDRESSING_64 : DESC.ADDRESSING_32;
       const flags =
         DESC.VALID | DESC.FORCE_RESTORE | DESC.LLC_COHERENT | DESC.PRIVILEGE | (addressing << DESC.ADDRESSING_SHIFT);
-      return { descriptor: (image.gmadr | flags) >>> 0, image, timestamp: context.timestamp, batches, root, hold };
+      return { descriptor: (image.gmadr | flags) >>> 0, shadow, timestamp: context.timestamp, batches, root, hold };
     } catch (error) {
       for (const batch of batches) this.gm.free(batch);
       ppgtt.drop(root, hold);
@@ -156,51 +158,36 @@ export class Dispatcher {
   }
 
   /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it. */
-  ranNs({ image, timestamp }: Prepared): number {
-    const { words, at } = image.memory;
+  ranNs({ shadow, timestamp }: Prepared): number {
+    const { words, at } = shadow.image.memory;
     const ticks = (words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]! - timestamp) >>> 0;
     return (ticks * NS_PER_S) / this.platform.timestampHz;
   }
 
   /** Whether the engine has executed all that a workload's ring held and saved its context. */
-  ranToEnd({ image }: Prepared): boolean {
-    const { words, at } = image.memory;
+  ranToEnd({ shadow }: Prepared): boolean {
+    const { words, at } = shadow.image.memory;
     const state = at + PAGE_DWORDS;
     const tail = words[state + CTX.RING_TAIL]!;
     return tail !== 0 && words[state + CTX.RING_HEAD] === tail;
   }
 
   /** Takes the shadow context back to where it was before the device lost it. */
-  rewind({ image, timestamp }: Prepared): void {
-    const { words, at } = image.memory;
+  rewind({ shadow, timestamp }: Prepared): void {
+    const { words, at } = shadow.image.memory;
     words[at + PAGE_DWORDS + CTX.RING_HEAD] = 0;
     words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP] = timestamp;
   }
 
-  /** Brings the engine's state back into the guest's context image, with the head where the guest's ring now is. */
-  saveContext(client: Client, workload: Workload, prepared: Prepared): void {
-    const { words, at } = prepared.image.memory;
-    const first = workload.lrca >>> PAGE_SHIFT;
-    const pages = contextPages(workload.engine, this.platform.gen);
-    for (let page = 1; page < pages; page++) {
-      const to = client.locate(first + page);
-      if (to < 0) continue;
-      const from = at + page * PAGE_DWORDS;
-      if (page > 1) {
-        client.words.set(words.subarray(from, from + PAGE_DWORDS), to);
-        continue;
-      }
-      client.words.set(words.subarray(from + CTX_DWORDS, from + PAGE_DWORDS), to + CTX_DWORDS);
-      client.words[to + CTX.RING_HEAD] = workload.tail;
-      client.words[to + CTX.CONTEXT_CONTROL] = words[from + CTX.CONTEXT_CONTROL]!;
-      client.words[to + CTX.CTX_TIMESTAMP] = words[from + CTX.CTX_TIMESTAMP]!;
-    }
+  /** Brings the engine's state back into the guest's context image. */
+  saveContext(client: Client, workload: Workload, { shadow }: Prepared): void {
+    this.#shadows.save(client, workload, shadow);
   }
 
   /** Gives back all that was allocated on behalf of a vGPU. */
   release(client: Client): void {
-    for (const buffer of [...client.contexts, ...client.rings]) if (buffer) this.gm.free(buffer);
-    client.contexts.length = 0;
+    this.#shadows.release(client);
+    for (const ring of client.rings) if (ring) this.gm.free(ring);
     client.rings.length = 0;
   }
 
@@ -247,6 +234,7 @@ export class Dispatcher {
     const { head, tail } = workload;
     const bytes = tail >= head ? tail - head : context.ringBytes - head + tail;
     const ring = this.#ring(client, workload, bytes);
+    client.copied.ring += bytes;
     const { words, at } = ring.memory;
     const straight = tail >= head ? bytes : context.ringBytes - head;
     copyGmadr(client, context.ringStart + head, straight, words, at, 'ring');
@@ -265,27 +253,13 @@ export class Dispatcher {
     return ring;
   }
 
-  #image(client: Client, workload: Workload): HostBuffer {
-    const have = client.contexts[workload.engine];
-    if (have) return have;
-    const image = this.gm.allocate(contextPages(workload.engine, this.platform.gen), client.id);
-    client.contexts[workload.engine] = image;
-    return image;
-  }
-
-  /** Everything of the guest's image but the status page and the described registers. */
-  #copyImage(client: Client, workload: Workload, words: Uint32Array, at: number): void {
-    const first = workload.lrca >>> PAGE_SHIFT;
-    const pages = contextPages(workload.engine, this.platform.gen);
-    copyGmadr(client, (first + 1) * PAGE_SIZE, (pages - 1) * PAGE_SIZE, words, at + PAGE_DWORDS, 'context image');
-  }
-
   /** Copies and scans a workaround batch. @returns its GMADR */
   #copyWa(client: Client, workload: Workload, gmadr: number, maxBytes: number, batches: HostBuffer[]): number {
     const start = gmadr >>> 0;
     const buffer = this.gm.allocate(Math.ceil(maxBytes / PAGE_SIZE) + 1, client.id);
     batches.push(buffer);
     const { words, at } = buffer.memory;
+    client.copied.batches += maxBytes;
     copyGmadr(client, start, maxBytes, words, at, 'workaround batch');
     words[at + maxBytes / 4] = MI_BATCH_BUFFER_END;
     const input = inputFor(client, workload, words, at, at + maxBytes / 4, 'wa');
@@ -342,6 +316,7 @@ export class Dispatcher {
       const buffer = this.gm.allocate(Math.ceil(batch.dwords / PAGE_DWORDS), client.id);
       batches.push(buffer);
       placed.push(buffer);
+      client.copied.batches += batch.dwords * 4;
       buffer.memory.words.set(batch.words.subarray(0, batch.dwords), buffer.memory.at);
     }
     result.batches.forEach((batch: ShadowBatch, i: number) => {

@@ -4,7 +4,8 @@
  * so that a simulation can be run on them.
  */
 export { Arbiter, type ArbiterOptions } from './arbiter.js';
-export type { ClientParts } from './client.js';
+export type { ClientParts, CopiedBytes } from './client.js';
+export { MOST_SHADOWS } from './context-shadows.js';
 export type { EngineShare } from './engine-slot.js';
 export type { DeviceFaults } from './engines.js';
 export { EngineLedger } from './ledger.js';

@@ -127,6 +127,7 @@ export class FakeMediator implements MediatorApi {
           verdicts: 5,
           verdictBytes: 20480,
         },
+        copied: { contextIn: 4096, contextOut: 8192, ring: 640, batches: 0 },
         xen:
           info.transport.kind === 'xen'
             ? {

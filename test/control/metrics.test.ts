@@ -63,6 +63,7 @@ test('each family has its type and help', async () => {
     xengt_vgpu_switching_seconds_total: 'counter',
     xengt_vgpu_waiting_seconds_total: 'counter',
     xengt_vgpu_waits_total: 'counter',
+    xengt_vgpu_copied_bytes_total: 'counter',
     xengt_vgpu_longest_wait_seconds: 'gauge',
     xengt_device_faults_total: 'counter',
     xengt_vgpu_traps_total: 'counter',
@@ -219,6 +220,7 @@ test('what a vGPU waited for and what switching for it took is told per engine',
   expect(labels).toMatch(/engine="RCS"/);
   expect(Object.values(samples(families, 'xengt_vgpu_switching_seconds_total'))).toContain(0.25);
   expect(Object.values(samples(families, 'xengt_vgpu_waits_total'))).toContain(7);
+  expect(Object.values(samples(families, 'xengt_vgpu_copied_bytes_total')).slice(0, 4)).toEqual([4096, 8192, 640, 0]);
   expect(samples(families, 'xengt_device_faults_total')).toEqual({
     'xengt_device_faults_total{kind="lost-event"}': 2,
     'xengt_device_faults_total{kind="resubmitted"}': 1,
