@@ -1,4 +1,6 @@
 /** All benchmarks: what each is called, what it measures, and what it is measured against. */
+import { contexts } from './contexts.js';
+import { decisions } from './decisions.js';
 import { gttWrites } from './gtt-writes.js';
 import type { Effort, Table } from './measure.js';
 import { writesPosted } from './posted-writes.js';
@@ -64,10 +66,28 @@ export const BENCHMARKS: readonly Benchmark[] = [
     about:
       'A guest writes ELSP; its context is read, its page tables are synchronised, its ring is copied and scanned, the model ' +
       'executes it, and the guest finds the entry in its context status buffer. The ring holds a seqno store, a batch of one ' +
-      'or 256 stores in the PPGTT, another store and an interrupt. A render context has 22 pages to be copied, a blitter ' +
-      'context two. Baseline: the same ring submitted to the model without the mediator. Time is virtual: engine time that ' +
+      'or 256 stores in the PPGTT, another store and an interrupt. A render context has 22 pages to be compared and copied ' +
+      'where they differ, a blitter context two. Baseline: the same ring submitted to the model without the mediator. Time is virtual: engine time that ' +
       'the model declares is not in the figures.',
     run: submission,
+  },
+  {
+    name: 'contexts',
+    title: 'Context switches',
+    about:
+      'A submission to completion as above, with one store, by which context it is of. A render context of Gen9 has 22 pages; of ' +
+      'these only what has changed is copied, in either direction. The rest of a submission is in the figures as well, so ' +
+      'the difference between the rows is what changing contexts costs. Baseline: copying a whole render context to its ' +
+      'shadow and back.',
+    run: contexts,
+  },
+  {
+    name: 'decisions',
+    title: 'Scheduling decisions',
+    about:
+      'What the policy costs per workload: whose turn it is, that its queue ran empty and filled again, and what it is charged, ' +
+      'with seven vGPUs that all have work. Baseline: the next in turn, whatever it used.',
+    run: decisions,
   },
   {
     name: 'replay',

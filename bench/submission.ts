@@ -35,15 +35,15 @@ function batch(stores: number): number[] {
 /** Status entries that one submission makes: idle to active, complete. */
 const afterTwo = (write: number): number => (write >= CSB_ENTRIES ? 1 : (write + 2) % CSB_ENTRIES);
 
-/** A guest with one context, ready to be submitted again and again. */
-class Submitter {
+/** A guest with one context, or another of the same guest's, ready to be submitted again and again. */
+export class Submitter {
   readonly #guest: BenchGuest;
   readonly #base: number;
   readonly #status: Uint32Array;
   readonly #state: Uint32Array;
   readonly #lrca: number;
 
-  constructor(guest: BenchGuest, engine: EngineId, stores: number) {
+  constructor(guest: BenchGuest, engine: EngineId, stores: number, slot = 0) {
     const { scripted } = guest;
     this.#guest = guest;
     this.#base = ENGINES[engine]!.mmioBase;
@@ -54,8 +54,8 @@ class Submitter {
     const commands = batch(stores);
     scripted.page(DATA_GFN).set(commands.slice(0, 1024));
     scripted.page(DATA_GFN + 1).set(commands.slice(1024));
-    this.#lrca = scripted.context(0, ring(scripted.bind(TIMELINE_INDEX, DATA_GFN + 3))).lrca;
-    this.#state = scripted.page(0x101);
+    this.#lrca = scripted.context(slot, ring(scripted.bind(TIMELINE_INDEX, DATA_GFN + 3))).lrca;
+    this.#state = scripted.page(0x101 + 0x20 * slot);
   }
 
   once(): void {
