@@ -157,11 +157,11 @@ export class Dispatcher {
     client.parts.ppgtt.drop(prepared.root, prepared.hold);
   }
 
-  /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it. */
+  /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it, a tick at least. */
   ranNs({ shadow, timestamp }: Prepared): number {
     const { words, at } = shadow.image.memory;
     const ticks = (words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]! - timestamp) >>> 0;
-    return (ticks * NS_PER_S) / this.platform.timestampHz;
+    return (Math.max(1, ticks) * NS_PER_S) / this.platform.timestampHz;
   }
 
   /** Whether the engine has executed all that a workload's ring held and saved its context. */

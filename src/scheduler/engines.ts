@@ -213,7 +213,7 @@ export class Engines {
       this.#registers.restore(engine, client.parts.bank);
       slot.owner = vgpu;
     }
-    this.#turns.started(vgpu, engine, this.#clock.now());
+    this.#turns.started(vgpu, engine);
     this.#submit(slot, client, workload, prepared, taken, false);
     return false;
   }

@@ -17,7 +17,7 @@ export interface Turns {
   queued(vgpu: number, engine: EngineId, now: number): void;
   /** A queue is empty. */
   emptied(vgpu: number, engine: EngineId, now: number): void;
-  started(vgpu: number, engine: EngineId, now: number): void;
+  started(vgpu: number, engine: EngineId): void;
   /** @see SchedulingPolicy.charge */
   ended(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void;
   /** Whose work an idle engine takes; 0: nobody's. */
@@ -71,7 +71,7 @@ export class TogetherTurns implements Turns {
   readonly #policy: SchedulingPolicy;
   /** Engines with work queued, as bits, by vGPU id. */
   readonly #queued: number[] = [];
-  /** Engines that run, as bits, and for whom. */
+  /** Engines that run, as bits, and for whom; the time up to which their owner has paid. */
   #running = 0;
   #owner = 0;
   #chargedTo = 0;
@@ -107,16 +107,13 @@ export class TogetherTurns implements Turns {
     if (before !== 0 && this.#queued[vgpu] === 0) this.#policy.idle(vgpu, now);
   }
 
-  started(vgpu: number, engine: EngineId, now: number): void {
-    if (this.#running === 0) this.#chargedTo = now;
+  started(vgpu: number, engine: EngineId): void {
     this.#owner = vgpu;
     this.#running |= 1 << engine;
   }
 
-  ended(vgpu: number, engine: EngineId, _ran: number, occupied: number, now: number): void {
-    // Alone on the engines it pays what it kept this one for; beside others, what passed since the last of them was paid.
-    const alone = this.#running === 1 << engine && this.#chargedTo >= now - occupied;
-    const kept = alone ? occupied : now - this.#chargedTo;
+  ended(vgpu: number, engine: EngineId, _ran: number, _occupied: number, now: number): void {
+    const kept = now - this.#chargedTo;
     this.#running &= ~(1 << engine);
     this.#chargedTo = now;
     this.#policy.charge(vgpu, kept, kept, now);
@@ -125,6 +122,7 @@ export class TogetherTurns implements Turns {
   pick(engine: EngineId, now: number): number {
     this.#fresh &= ~(1 << engine);
     const vgpu = this.#policy.pick(now);
+    if (this.#running === 0) this.#chargedTo = now;
     const mayRun = this.#running === 0 || vgpu === this.#owner;
     return mayRun && ((this.#queued[vgpu] ?? 0) & (1 << engine)) !== 0 ? vgpu : 0;
   }
