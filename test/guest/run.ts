@@ -3,6 +3,7 @@
  * on all engines, reloads its driver; one is killed and the other goes on; both are booted again on the same vGPUs with a
  * monitor and show text. Then the mediator's own books are checked. At last a guest on a mediator of its own runs IGT's basic
  * subtests; with --igt it runs those that are asked for, and nothing else is done.
+ * With --mesa two guests run programs on Mesa and the VA-API driver instead.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,6 +11,7 @@ import { reasonOf, XengtError } from '../../src/base/index.js';
 import { Checks } from './checks.js';
 import { checkBasics, IGT_DEFAULTS, type IgtRequest, igtMain } from './igt/index.js';
 import { Mediator } from './mediator.js';
+import { type MesaRequest, mesaMain } from './mesa/index.js';
 import { newLogFolder } from './paths.js';
 import { provision, showProgress } from './provision/index.js';
 import { newRunFolder } from './run-folder.js';
@@ -18,12 +20,14 @@ import { accounts, displays, type Scene, type Seat, worksAndOutlives } from './s
 const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 const USAGE = `npm run test:guest -- [--kernel NAME]... [--type NAME]
 npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]
-npm run test:guest -- --igt-all [TEST]... [--igt-resume] [--igt-timeout SECONDS]`;
+npm run test:guest -- --igt-all [TEST]... [--igt-resume] [--igt-timeout SECONDS]
+npm run test:guest -- --mesa [PROGRAM]... [--memory MIB] [--kernel NAME]...`;
 
 interface Wanted {
   readonly kernels: readonly string[];
   readonly type: string;
   readonly igt: IgtRequest | null;
+  readonly mesa: MesaRequest | null;
 }
 
 function fromArguments(): Wanted {
@@ -37,6 +41,7 @@ function fromArguments(): Wanted {
         'igt-list': { type: 'string', multiple: true, default: [] },
         'igt-all': { type: 'boolean', default: false },
         'igt-resume': { type: 'boolean', default: false },
+        mesa: { type: 'boolean', default: false },
         'igt-timeout': { type: 'string', default: `${IGT_DEFAULTS.limitSeconds}` },
         memory: { type: 'string', default: `${IGT_DEFAULTS.memoryMiB}` },
       },
@@ -51,12 +56,16 @@ function fromArguments(): Wanted {
         memoryMiB: Number.parseInt(values.memory, 10),
         limitSeconds: Number.parseInt(values['igt-timeout'], 10),
       };
-      return { kernels: [], type: values.type, igt };
+      return { kernels: [], type: values.type, igt, mesa: null };
+    }
+    if (values.mesa) {
+      const mesa = { kernels: given, names: positionals, memoryMiB: Number.parseInt(values.memory, 10) };
+      return { kernels: [], type: values.type, igt: null, mesa };
     }
     if (positionals.length > 0) throw new XengtError('XENGT_E_USAGE', `"${positionals[0]}" is no option`);
     // One kernel is for both guests.
     const kernels = given.length === 0 ? DEFAULT_KERNELS : given.length === 1 ? [...given, ...given] : given;
-    return { kernels: kernels.slice(0, 2), type: values.type, igt: null };
+    return { kernels: kernels.slice(0, 2), type: values.type, igt: null, mesa: null };
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
@@ -79,8 +88,9 @@ async function takeSeats(
 }
 
 async function main(): Promise<number> {
-  const { kernels, type, igt } = fromArguments();
+  const { kernels, type, igt, mesa } = fromArguments();
   if (igt !== null) return igtMain(igt);
+  if (mesa !== null) return mesaMain(mesa);
   const rig = await provision(kernels);
   const runFolder = newRunFolder();
   const logFolder = newLogFolder();

@@ -6,14 +6,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XengtError } from '../../../src/base/index.js';
 import type { MediatorClient } from '../mediator.js';
-import type { IgtProvisioned } from '../provision/index.js';
+import type { DiskProvisioned } from '../provision/index.js';
 import { Guest } from '../qemu.js';
 import { type Subtest, titleOf } from './lists.js';
 import { INVALID, type Outcome, reasonIn, saidSuccess, type Verdict, verdictOf } from './outcome.js';
 
 export interface IgtOptions {
   readonly client: MediatorClient;
-  readonly rig: IgtProvisioned;
+  readonly rig: DiskProvisioned;
   readonly runFolder: string;
   readonly logFolder: string;
   readonly memoryMiB: number;

@@ -10,6 +10,9 @@
 #   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
 #   igt:SECONDS TEST [SUBTEST]   one IGT test or subtest for at most so long; its output goes to the shared folder
 #   igt-list:WORDS, igt-subtests:TEST   what there is, to the shared folder
+#   mesa-setup       mount the disk with Mesa and the folder shared with the host
+#   program:SECONDS NAME COMMAND   a shell command on the disk for at most so long; its output and the kernel log of that
+#                    time go to the shared folder as NAME and NAME.kernel
 #   dmesg            the kernel log, between markers
 #   sh:COMMAND       any command
 #   sleep:SECONDS
@@ -107,20 +110,38 @@ step_display() {
   done
 }
 
-step_igt_setup() {
+# The disk becomes a root file system at folder $1, with all that a kernel shows in one; the shared folder is at /share.
+mount_disk() {
   while read -r module; do
     insert "$module" </dev/null || return 1
   done </modules/storage
-  mkdir -p /igt /share
-  mount -t ext4 -o ro,noload /dev/vda /igt || return 1
+  mkdir -p "$1" /share
+  mount -t ext4 -o ro,noload /dev/vda "$1" || return 1
   mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share || return 1
-  mount -t devtmpfs devtmpfs /igt/dev && mount -t proc proc /igt/proc && mount -t sysfs sysfs /igt/sys || return 1
-  mount -t debugfs debugfs /igt/sys/kernel/debug || return 1
-  mkdir -p /igt/dev/shm
-  mount -t tmpfs tmpfs /igt/dev/shm && mount -t tmpfs tmpfs /igt/tmp && mount -t tmpfs tmpfs /igt/run || return 1
+  mount -t devtmpfs devtmpfs "$1/dev" && mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" || return 1
+  mount -t debugfs debugfs "$1/sys/kernel/debug" || return 1
+  mkdir -p "$1/dev/shm"
+  mount -t tmpfs tmpfs "$1/dev/shm" && mount -t tmpfs tmpfs "$1/tmp" && mount -t tmpfs tmpfs "$1/run"
+}
+
+step_igt_setup() {
+  mount_disk /igt || return 1
   while read -r module; do
     insert "$module" </dev/null || return 1
   done </modules/second-card
+}
+
+# A session of its own: a program that is ended must not take init along.
+step_program() {
+  local seconds=${1%% *} rest=${1#* } name code mark
+  name=${rest%% *}
+  mark="xengt program $name $number"
+  echo "$mark" >/dev/kmsg
+  setsid timeout -k 5 "$seconds" chroot /mesa /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp XDG_RUNTIME_DIR=/run \
+    LIBVA_DRIVER_NAME=iHD /bin/sh -c "cd /tmp; ${rest#* }" </dev/null >"/share/$name" 2>&1
+  code=$?
+  dmesg | sed "1,/$mark/d" >"/share/$name.kernel"
+  return $code
 }
 
 # Debugfs files of i915's parameters exist where the kernel has them; else a parameter stays as it was at the start.
@@ -202,9 +223,10 @@ run_step() {
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
     igt-setup) step_igt_setup ;;
+    mesa-setup) mount_disk /mesa ;;
     igt-list) step_igt_list "$argument" ;;
     igt-subtests) step_igt_subtests "$argument" ;;
-    probe | reload | console | display | igt | dmesg | hold | poweroff) "step_$name" "$argument" ;;
+    probe | reload | console | display | igt | program | dmesg | hold | poweroff) "step_$name" "$argument" ;;
     *) echo "no step is called $name"; false ;;
   esac
   code=$?

@@ -6,10 +6,11 @@ import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { XengtError } from '../../../src/base/index.js';
 import { once } from './cache.js';
+import { makeDiskImage } from './disk-image.js';
 import { E2FSPROGS, isRoot, MMDEBSTRAP, needHostPackages } from './host-packages.js';
 import { debianMirror } from './mirror.js';
 import { type Progress, throttled } from './progress.js';
-import { runCommand, runIsolated } from './run-command.js';
+import { runIsolated } from './run-command.js';
 
 const SUITE = 'forky';
 const PACKAGES = ['igt-gpu-tools-tests', 'busybox-static'];
@@ -62,17 +63,7 @@ export async function provisionIgtDisk(cache: string, progress: Progress): Promi
     rmSync(root, { recursive: true, force: true });
     await extract(root, progress);
     progress('making the disk image');
-    await runCommand('mke2fs', [
-      '-q',
-      '-t',
-      'ext4',
-      '-O',
-      '^has_journal,^metadata_csum',
-      '-d',
-      root,
-      temporary,
-      '256M',
-    ]);
+    await makeDiskImage(root, temporary, '256M');
     rmSync(root, { recursive: true, force: true });
   });
   progress(`IGT ${made ? 'fetched' : 'in the cache'}`);

@@ -7,11 +7,13 @@ import { dropPartials, withCacheLock } from './cache.js';
 import { provisionIgtDisk } from './igt-disk.js';
 import { provisionInitramfs } from './initramfs.js';
 import { checkKernelName, type Kernel, provisionKernel } from './kernels.js';
+import { provisionMesaDisk } from './mesa-disk.js';
 import { provisionPrograms } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { provisionQemuRoot } from './qemu-root.js';
 
 export type { Kernel } from './kernels.js';
+export { FILM } from './mesa-disk.js';
 export { type Progress, showProgress } from './progress.js';
 export { qemuCommand, SUITES } from './qemu-root.js';
 
@@ -27,11 +29,11 @@ export interface Provisioned {
   readonly images: ReadonlyMap<string, GuestImage>;
 }
 
-/** What a guest needs that runs IGT. */
-export interface IgtProvisioned {
+/** What a guest needs that runs programs from a disk. */
+export interface DiskProvisioned {
   readonly qemuRoot: string;
   readonly image: GuestImage;
-  /** A disk image with IGT, read only. */
+  /** A disk image, read only. */
   readonly disk: string;
 }
 
@@ -53,8 +55,13 @@ export async function provision(kernels: readonly string[], progress: Progress =
   });
 }
 
-/** Provisions QEMU, one kernel with the modules that IGT needs, and IGT. */
-export async function provisionIgt(name: string, progress: Progress = showProgress): Promise<IgtProvisioned> {
+type ProvisionDisk = (cache: string, progress: Progress) => Promise<string>;
+
+async function provisionWithDisk(
+  name: string,
+  provisionDisk: ProvisionDisk,
+  progress: Progress,
+): Promise<DiskProvisioned> {
   checkKernelName(name);
   const cache = cacheFolder();
   return withCacheLock(cache, progress, async () => {
@@ -63,7 +70,17 @@ export async function provisionIgt(name: string, progress: Progress = showProgre
     const programs = await provisionPrograms(qemuRoot, cache, progress);
     const kernel = await provisionKernel(qemuRoot, cache, name, progress);
     const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, true, progress);
-    const disk = await provisionIgtDisk(cache, progress);
+    const disk = await provisionDisk(cache, progress);
     return { qemuRoot, image: { kernel, initramfs }, disk };
   });
+}
+
+/** Provisions QEMU, one kernel with the modules that a disk needs, and IGT. */
+export function provisionIgt(name: string, progress: Progress = showProgress): Promise<DiskProvisioned> {
+  return provisionWithDisk(name, provisionIgtDisk, progress);
+}
+
+/** The same with Mesa. */
+export function provisionMesa(name: string, progress: Progress = showProgress): Promise<DiskProvisioned> {
+  return provisionWithDisk(name, provisionMesaDisk, progress);
 }

@@ -1,0 +1,108 @@
+/** One guest with a vGPU of its own that runs programs from the disk, and what became of each. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { XengtError } from '../../../src/base/index.js';
+import { complaints } from '../kernel-log.js';
+import type { MediatorClient } from '../mediator.js';
+import type { DiskProvisioned } from '../provision/index.js';
+import { Guest } from '../qemu.js';
+import type { Program } from './programs.js';
+
+export interface MachineOptions {
+  readonly name: string;
+  readonly client: MediatorClient;
+  readonly rig: DiskProvisioned;
+  readonly runFolder: string;
+  readonly logFolder: string;
+  readonly memoryMiB: number;
+}
+
+export interface Ran {
+  readonly seconds: number;
+  /** null: as it must be. */
+  readonly wrong: string | null;
+  /** The kernel's complaints meanwhile. */
+  readonly complaints: readonly string[];
+}
+
+/** Two of these fit any device. */
+const VGPU = { lowMiB: 128, highMiB: 512, fences: 8, monitor: true };
+/** For a program that was told to end, and the machine's own slowness. */
+const GRACE_SECONDS = 60;
+/** What busybox timeout answers for a program that it ended. */
+const TIMED_OUT = [124, 137, 143];
+
+export class MesaMachine {
+  readonly vgpuId: number;
+  readonly #guest: Guest;
+  readonly #share: string;
+
+  private constructor(guest: Guest, share: string, vgpuId: number) {
+    this.#guest = guest;
+    this.#share = share;
+    this.vgpuId = vgpuId;
+  }
+
+  /** Boots the guest, binds i915 and mounts the disk. */
+  static async start(options: MachineOptions): Promise<MesaMachine> {
+    const { name, client, rig, runFolder, logFolder, memoryMiB } = options;
+    const socket = join(runFolder, `${name}.sock`);
+    const { id } = await client.createVgpu({ ...VGPU, name, socket });
+    const share = join(logFolder, name);
+    mkdirSync(share);
+    const { qemuRoot, image, disk } = rig;
+    const guest = new Guest({ name, qemuRoot, image, socket, memoryMiB, disk, share, logFolder });
+    try {
+      await guest.booted();
+      await guest.mustStep('probe');
+      await guest.mustStep('mesa-setup');
+    } catch (error) {
+      guest.kill();
+      throw error;
+    }
+    return new MesaMachine(guest, share, id);
+  }
+
+  get running(): boolean {
+    return this.#guest.running;
+  }
+
+  async run(program: Program): Promise<Ran> {
+    const { name, command, seconds: limit } = program;
+    const started = performance.now();
+    const wrong = await this.#outcome(program, `${limit} ${name} ${command}`);
+    const seconds = (performance.now() - started) / 1000;
+    return { seconds, wrong, complaints: complaints(this.#read(`${name}.kernel`).split('\n')) };
+  }
+
+  async #outcome(program: Program, argument: string): Promise<string | null> {
+    let code: number;
+    try {
+      ({ code } = await this.#guest.step('program', argument, (program.seconds + GRACE_SECONDS) * 1000));
+    } catch (error) {
+      if (!(error instanceof XengtError)) throw error;
+      this.#guest.kill();
+      return `the guest says nothing more: ${error.message}`;
+    }
+    const output = this.#read(program.name);
+    const last = output.trimEnd().split('\n').slice(-4).join('\n        ');
+    if (TIMED_OUT.includes(code)) return `not at its end after ${program.seconds} s\n        ${last}`;
+    if (code !== 0) return `exit code ${code}\n        ${last}`;
+    const reason = program.judge(output);
+    return reason === null ? null : `${reason}\n        ${last}`;
+  }
+
+  #read(name: string): string {
+    const file = join(this.#share, name);
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  }
+
+  dmesg(): Promise<string[]> {
+    return this.#guest.dmesg();
+  }
+
+  /** False if it had to be killed. */
+  stop(): Promise<boolean> {
+    return this.#guest.powerOff();
+  }
+}
