@@ -100,6 +100,27 @@ export interface TypeInfo {
   readonly availableInstances: number;
 }
 
+/** What somebody holds of the device: a vGPU by its name, or the mediator itself (`host`). */
+export interface ResourceHolder {
+  readonly holder: string;
+  /** Place in the graphics address space, MiB; low is the aperture. */
+  readonly lowStartMiB: number;
+  readonly lowMiB: number;
+  readonly highStartMiB: number;
+  readonly highMiB: number;
+  readonly fenceStart: number;
+  readonly fences: number;
+}
+
+export interface DeviceResources {
+  readonly apertureMiB: number;
+  /** Graphics address space that the GGTT covers, the aperture included. */
+  readonly ggttMiB: number;
+  readonly fences: number;
+  /** The mediator first. */
+  readonly held: readonly ResourceHolder[];
+}
+
 export interface EngineStats {
   readonly name: string;
   readonly busySeconds: number;
@@ -196,6 +217,7 @@ export interface MediatorApi {
   removeVgpu(id: number): Promise<void>;
   vgpus(): Promise<VgpuInfo[]>;
   types(): Promise<TypeInfo[]>;
+  resources(): Promise<DeviceResources>;
   stats(): Promise<MediatorStats>;
   unknownRegisters(id: number): Promise<UnknownRegister[]>;
   /** Null without a guest. Refused with XENGT_E_PPGTT where the guest's tables cannot be shadowed. */

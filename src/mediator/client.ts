@@ -11,6 +11,7 @@ const METHODS = [
   'removeVgpu',
   'vgpus',
   'types',
+  'resources',
   'stats',
   'unknownRegisters',
   'auditPageTables',

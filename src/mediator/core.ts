@@ -36,8 +36,10 @@ import {
   vgpuTypes,
 } from '../vgpu/index.js';
 import type {
+  DeviceResources,
   EngineStats,
   MediatorStats,
+  ResourceHolder,
   TypeInfo,
   UnknownRegister,
   VgpuEngineTime,
@@ -85,7 +87,6 @@ export interface Member {
   readonly name: string;
   readonly vm: string;
   readonly type: string;
-  readonly monitor: boolean;
   readonly vgpu: Vgpu;
   readonly slice: PartitionSlice;
   /** What the operator gives it of the engines, now. */
@@ -200,7 +201,6 @@ export class MediatorCore {
       name: spec.name,
       vm: spec.vm ?? spec.name,
       type: isOfType(slice, type) ? type.name : 'custom',
-      monitor: spec.monitor,
       vgpu,
       slice,
       share,
@@ -268,6 +268,11 @@ export class MediatorCore {
       resolution: type.resolution,
       availableInstances: this.#partition.availableInstances(type),
     }));
+  }
+
+  resources(): DeviceResources {
+    const { apertureMiB, ggttMiB, fences, host, slices } = this.#partition;
+    return { apertureMiB, ggttMiB, fences, held: [host, ...slices].map(holderOf) };
   }
 
   stats(unansweredTraps: number, xen: (vgpu: number) => XenCounts | null = () => null): MediatorStats {
@@ -355,6 +360,18 @@ function checkGrant(grant: Grant): void {
     'XENGT_E_JOURNAL',
     `the journal asks for a part of the device that cannot be: ${JSON.stringify(grant)}`,
   );
+}
+
+function holderOf({ holder, ...slice }: PartitionSlice): ResourceHolder {
+  return {
+    holder,
+    lowStartMiB: slice.lowStart / MIB,
+    lowMiB: slice.lowBytes / MIB,
+    highStartMiB: slice.highStart / MIB,
+    highMiB: slice.highBytes / MIB,
+    fenceStart: slice.fenceStart,
+    fences: slice.fenceCount,
+  };
 }
 
 function hostRanges(host: PartitionSlice): { firstPage: number; pages: number }[] {

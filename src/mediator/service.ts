@@ -309,7 +309,7 @@ export class MediatorService implements MediatorCalls {
       grant: vgpu.grant,
       type: seat.member.type,
       startNs: this.#core.clock.now(),
-      monitor: seat.member.monitor,
+      monitor: vgpu.display.monitor,
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
       note: seat.member.name,
     };
@@ -351,7 +351,7 @@ export class MediatorService implements MediatorCalls {
   }
 
   #info(id: number): VgpuInfo {
-    const { vgpu, name, vm, type, monitor, share } = this.#core.get(id);
+    const { vgpu, name, vm, type, share } = this.#core.get(id);
     const { grant } = vgpu;
     const { spec, server } = this.#seats.get(id)!;
     return {
@@ -363,7 +363,7 @@ export class MediatorService implements MediatorCalls {
       highMiB: grant.highBytes / 2 ** 20,
       fences: grant.fenceCount,
       ...share,
-      monitor,
+      monitor: vgpu.display.monitor,
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
       pageTables: vgpu.pageTables,
       transport: spec.transport,
@@ -377,6 +377,10 @@ export class MediatorService implements MediatorCalls {
 
   types() {
     return this.#core.types();
+  }
+
+  resources() {
+    return this.#core.resources();
   }
 
   stats() {

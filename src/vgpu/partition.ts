@@ -146,6 +146,19 @@ export class Partition {
     return slice('host', low.first, low.host, high.first, high.host, fences.first, fences.host);
   }
 
+  get apertureMiB(): number {
+    return this.#low.end;
+  }
+
+  get ggttMiB(): number {
+    return this.#high.end;
+  }
+
+  /** All of the device's, the host's included. */
+  get fences(): number {
+    return this.#fences.end;
+  }
+
   get slices(): readonly PartitionSlice[] {
     return [...this.#slices];
   }

@@ -1,6 +1,7 @@
 /** A mediator with no GPU behind it: it keeps the list of vGPUs, answers with set numbers and remembers what it was asked. */
 import { XengtError } from '../../src/base/index.js';
 import type {
+  DeviceResources,
   MediatorApi,
   MediatorStats,
   ScanProcesses,
@@ -95,6 +96,27 @@ export class FakeMediator implements MediatorApi {
       { name: 'V5_4', lowMiB: 128, highMiB: 512, fences: 4, weight: 4, resolution: '1920x1200', availableInstances: 5 },
       { name: 'V5_8', lowMiB: 64, highMiB: 384, fences: 4, weight: 2, resolution: '1024x768', availableInstances: 7 },
     ];
+  }
+
+  /** Of an aperture of 1 GiB, handed out from the bottom, in the order of creation. */
+  async resources(): Promise<DeviceResources> {
+    this.#called('resources');
+    const held = [
+      { holder: 'host', lowStartMiB: 0, lowMiB: 128, highStartMiB: 1024, highMiB: 384, fenceStart: 0, fences: 4 },
+    ];
+    for (const { name, lowMiB, highMiB, fences } of this.#infos) {
+      const below = held.at(-1)!;
+      held.push({
+        holder: name,
+        lowStartMiB: below.lowStartMiB + below.lowMiB,
+        lowMiB,
+        highStartMiB: below.highStartMiB + below.highMiB,
+        highMiB,
+        fenceStart: below.fenceStart + below.fences,
+        fences,
+      });
+    }
+    return { apertureMiB: 1024, ggttMiB: 4096, fences: 32, held };
   }
 
   async stats(): Promise<MediatorStats> {
