@@ -1,0 +1,80 @@
+/**
+ * What a write does to the mediator, as a list of plain values that one interpreter carries out and can take back: a
+ * transaction either happens or leaves things as they were.
+ */
+import type { MediatorApi, ShareChange, VgpuInfo, VgpuSpec } from '../../mediator/api.js';
+import { TreeRefusal } from './errno.js';
+
+export type Act =
+  | { readonly kind: 'create'; readonly spec: VgpuSpec }
+  | { readonly kind: 'remove'; readonly vgpu: VgpuInfo }
+  | { readonly kind: 'share'; readonly vgpu: VgpuInfo; readonly change: ShareChange }
+  | { readonly kind: 'monitor'; readonly vgpu: VgpuInfo; readonly connected: boolean }
+  | { readonly kind: 'scan'; readonly vgpu: VgpuInfo; readonly scanProcesses: VgpuInfo['scanProcesses'] }
+  | { readonly kind: 'revive'; readonly vgpu: VgpuInfo }
+  | { readonly kind: 'foreground'; readonly vm: number };
+
+/** What besides the mediator an act changes. */
+export interface ActHost {
+  readonly mediator: MediatorApi;
+  /** Number of the VM in the foreground; 0 is none. */
+  foreground: number;
+}
+
+type Undo = () => Promise<void>;
+
+/** These can not be taken back: nothing may come after them that could fail. */
+const FINAL: ReadonlySet<Act['kind']> = new Set(['remove', 'revive']);
+
+/**
+ * Carries out all of `acts`, or none.
+ * @throws TreeRefusal, or what the mediator refuses with
+ */
+export async function carryOut(acts: readonly Act[], host: ActHost): Promise<void> {
+  const early = acts.slice(0, -1).find(({ kind }) => FINAL.has(kind));
+  if (early !== undefined) {
+    throw new TreeRefusal('EINVAL', `"${early.kind}" can not be taken back; it must be the last of its transaction`);
+  }
+  const undo: Undo[] = [];
+  try {
+    for (const act of acts) undo.push(await perform(act, host));
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+/** @returns how it is taken back */
+async function perform(act: Act, host: ActHost): Promise<Undo> {
+  const { mediator } = host;
+  switch (act.kind) {
+    case 'create': {
+      const { id } = await mediator.createVgpu(act.spec);
+      return () => mediator.removeVgpu(id);
+    }
+    case 'remove':
+      await mediator.removeVgpu(act.vgpu.id);
+      return async () => {};
+    case 'share': {
+      const { id, weight, cap, priority } = act.vgpu;
+      await mediator.setShare(id, act.change);
+      return () => mediator.setShare(id, { weight, cap, priority });
+    }
+    case 'monitor':
+      await mediator.setMonitor(act.vgpu.id, act.connected);
+      return () => mediator.setMonitor(act.vgpu.id, act.vgpu.monitor);
+    case 'scan':
+      await mediator.setScanProcesses(act.vgpu.id, act.scanProcesses);
+      return () => mediator.setScanProcesses(act.vgpu.id, act.vgpu.scanProcesses);
+    case 'revive':
+      await mediator.revive(act.vgpu.id);
+      return async () => {};
+    case 'foreground': {
+      const before = host.foreground;
+      host.foreground = act.vm;
+      return async () => {
+        host.foreground = before;
+      };
+    }
+  }
+}
