@@ -172,13 +172,6 @@ export class Dispatcher {
     return tail !== 0 && words[state + CTX.RING_HEAD] === tail;
   }
 
-  /** Takes the shadow context back to where it was before the device lost it. */
-  rewind({ shadow, timestamp }: Prepared): void {
-    const { words, at } = shadow.image.memory;
-    words[at + PAGE_DWORDS + CTX.RING_HEAD] = 0;
-    words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP] = timestamp;
-  }
-
   /** Brings the engine's state back into the guest's context image. */
   saveContext(client: Client, workload: Workload, { shadow }: Prepared): void {
     this.#shadows.save(client, workload, shadow);

@@ -310,10 +310,9 @@ export class Engines {
     }
     this.#resetEngine(engine, slot);
     if (finding === LOST && !again) {
-      // The device's fault and not the guest's: its work is done anew.
+      // The device's fault and not the guest's: its work goes on from where the context says that it is.
       this.faults.resubmitted++;
       slot.ledger.end(NEVER, this.#realTime.now());
-      this.#dispatcher.rewind(prepared);
       this.#registers.restore(engine, client.parts.bank);
       slot.owner = client.id;
       this.#submit(slot, client, workload, prepared, taken, true);
