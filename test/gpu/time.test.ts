@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_COST } from '../../src/gpu/index.js';
-import { CMD } from '../../src/hw/commands/index.js';
+import { CMD, MI_USE_GGTT } from '../../src/hw/commands/index.js';
 import { BCS, RCS, RING } from '../../src/hw/index.js';
 import { batchStart, Context, Driver, Ppgtt, storeDword } from './driver.js';
 
@@ -87,7 +87,8 @@ describe('engine time', () => {
     const driver = new Driver('SKL', { commandsPerAdvance: 50 });
     const batch = driver.gpu.allocate(1, 1);
     const address = driver.mapGgtt(batch.mfn, 1);
-    batch.words.set(batchStart(address, 0), batch.at);
+    // It does something, or its turns would be made to take longer.
+    batch.words.set([...storeDword(address + 2048, 1, MI_USE_GGTT), ...batchStart(address, 0)], batch.at);
     driver.submit(RCS, new Context(driver, RCS, 1).emit(...batchStart(address, 0)));
     for (let now = MS; now <= 20 * MS; now += MS) {
       const before = driver.gpu.counters.commands;
@@ -100,6 +101,27 @@ describe('engine time', () => {
     driver.submit(BCS, new Context(driver, BCS, 1).emit(...new Array<number>(64).fill(0)));
     for (let call = 0; call < 3; call++) driver.gpu.advance(20 * MS + 20_000 * (call + 1));
     expect(driver.events(BCS)).toHaveLength(2);
+  });
+
+  it('is passed by a batch that only goes in circles at little cost to the host, until the CPU breaks the circle', () => {
+    const driver = new Driver();
+    const batch = driver.gpu.allocate(1, 1);
+    const address = driver.mapGgtt(batch.mfn, 1);
+    batch.words.set([CMD.MI_ARB_CHECK, ...new Array<number>(500).fill(0), ...batchStart(address, 0)], batch.at);
+    driver.submit(RCS, new Context(driver, RCS, 1).emit(...batchStart(address, 0)));
+    const seen = new Set<number>();
+    for (let now = MS; now <= 100 * MS; now += MS / 10) {
+      driver.gpu.advance(now);
+      seen.add(driver.gpu.read32(driver.base(RCS) + RING.ACTHD) - address);
+    }
+    expect(driver.gpu.busyNs[0]).toBeGreaterThanOrEqual(100 * MS - 100_000);
+    expect(driver.gpu.counters.commands).toBeLessThan(100 * 20 * 510);
+    // A driver that looks for progress finds it.
+    expect(seen.size).toBeGreaterThan(10);
+    expect(Math.max(...seen)).toBeLessThan(2012);
+    batch.words[batch.at] = CMD.MI_BATCH_BUFFER_END;
+    driver.gpu.advance(100 * MS + 200_000);
+    expect(driver.events(RCS)).toHaveLength(2);
   });
 
   it('wakes nobody while there is nothing to do', () => {

@@ -35,6 +35,12 @@ export interface CostModel {
   /** First and longest interval at which MI_SEMAPHORE_WAIT looks again, ns; it doubles in between. */
   readonly semaphorePoll: number;
   readonly semaphorePollMost: number;
+  /**
+   * How much longer a turn of a batch that jumps in a circle and does nothing takes, ns: the first, and at most. Hardware
+   * turns as fast as it can; here each turn is the host's time, and the circle only waits for somebody to break it.
+   */
+  readonly idleLoop: number;
+  readonly idleLoopMost: number;
 }
 
 export const DEFAULT_COST: CostModel = {
@@ -57,4 +63,6 @@ export const DEFAULT_COST: CostModel = {
   contextSave: 2_000,
   semaphorePoll: 2_000,
   semaphorePollMost: 256_000,
+  idleLoop: 1_000,
+  idleLoopMost: 64_000,
 };

@@ -5,6 +5,7 @@
 import { type CommandTable, compileCommands, entryDwords, entryId } from '../../hw/commands/index.js';
 import { CSB, type EngineRow, RING } from '../../hw/index.js';
 import { Blitter } from './blitter.js';
+import { IdleCircle } from './circle.js';
 import { ContextImage } from './context.js';
 import { countUnsupported, type Device, timestampAt } from './device.js';
 import { Execlists, raiseFromEngine } from './execlists.js';
@@ -28,6 +29,7 @@ export class Engine {
   readonly mmu: Mmu;
   readonly stream: CommandStream;
   readonly blitter: Blitter;
+  readonly circle: IdleCircle;
   /** The engine's own time, ns: up to when it has worked. */
   time = 0;
   /** Engine time spent with a list to run. */
@@ -57,6 +59,7 @@ export class Engine {
     this.row = row;
     this.mmu = new Mmu(device, row.name, row.id);
     this.blitter = new Blitter(device, this.mmu);
+    this.circle = new IdleCircle(device.cost);
     this.#lists = new Execlists(device, row, () => doorbell(this));
     this.#context = new ContextImage(device, row, this.mmu);
     this.stream = new CommandStream(device, row.mmioBase, this.mmu, this.#context);
@@ -251,6 +254,7 @@ export class Engine {
     this.atArbitrationPoint = false;
     this.predicated = false;
     this.#poll = 0;
+    this.circle.leave();
     this.stream.reset();
     if (!this.#context.restore(this.#lists.lo[this.#lists.element]!)) {
       this.#hung = true;
@@ -301,6 +305,7 @@ export class Engine {
     if (stream.inRing && length * 4 > stream.ringLeft) return this.#hang();
     const id = entryId(entry);
     const executor = this.#executors.executors[id]!;
+    if (this.#executors.isIdle[id] === 0) this.circle.leave();
     let spent: number;
     if (executor === null || (this.predicated && this.#executors.neverPredicated[id] === 0)) {
       stream.advance(length);
@@ -353,11 +358,12 @@ export class Engine {
     const readOnly = (): void => {};
     for (const offset of [RING.MODE, RING.INSTPM, 0x200]) registers.onWrite(base + offset, masked);
     const ticks = (): number => timestampAt(this.device.time, platform.timestampHz);
+    const seenAt = (): number => this.circle.seenAt(this.stream.address, this.device.time);
     const computed: readonly (readonly [number, () => number])[] = [
       [RING.HEAD, () => this.stream.head],
       [RING.TAIL, () => this.stream.tail],
-      [RING.ACTHD, () => this.stream.address % 2 ** 32],
-      [RING.ACTHD_UDW, () => Math.floor(this.stream.address / 2 ** 32)],
+      [RING.ACTHD, () => seenAt() % 2 ** 32],
+      [RING.ACTHD_UDW, () => Math.floor(seenAt() / 2 ** 32)],
       [RING.IPEHR, () => this.#lastHeader],
       [RING.INSTDONE, () => (this.#lists.running ? ALL_DONE & ~1 : ALL_DONE)],
       [RING.TIMESTAMP, () => ticks() % 2 ** 32],

@@ -49,7 +49,26 @@ export class IgtMachine {
     return this.#boots;
   }
 
+  /**
+   * Runs a subtest; one that fails is run once more in the same guest. Many of them measure time within a few per cent, and a
+   * machine that is emulated takes longer over what it does for the first time. That it failed at first is told.
+   */
   async run(wanted: Subtest): Promise<Outcome> {
+    const first = await this.#try(wanted);
+    if (first.verdict !== 'fail') return this.#settled(first);
+    const second = await this.#try(wanted);
+    if (second.verdict !== 'pass') return this.#settled(second);
+    return { ...second, reason: `passed when run again; at first: ${first.reason}` };
+  }
+
+  async #settled(outcome: Outcome): Promise<Outcome> {
+    if (outcome.verdict !== 'fail' && outcome.verdict !== 'timeout') return outcome;
+    const given = await this.#verdictOfMediator();
+    this.#drop();
+    return { ...outcome, reason: `${outcome.reason}${given}` };
+  }
+
+  async #try(wanted: Subtest): Promise<Outcome> {
     const guest = await this.#ready();
     const started = performance.now();
     let { code, log } = await this.#once(guest, wanted);
@@ -59,11 +78,12 @@ export class IgtMachine {
     }
     const seconds = (performance.now() - started) / 1000;
     let verdict: Verdict = code === null ? 'timeout' : verdictOf(code);
-    const given = verdict === 'fail' || verdict === 'timeout' ? await this.#verdictOfMediator() : '';
-    if (verdict === 'fail' || verdict === 'timeout') this.#drop();
     // Some programs spend minutes on the subtests around the one that they were to run: they are ended, it has its verdict.
-    if (verdict === 'timeout' && saidSuccess(log, wanted.subtest)) verdict = 'pass';
-    return { verdict, seconds, reason: `${reasonIn(verdict, log)}${given}` };
+    if (verdict === 'timeout' && saidSuccess(log, wanted.subtest)) {
+      verdict = 'pass';
+      this.#drop();
+    }
+    return { verdict, seconds, reason: reasonIn(verdict, log) };
   }
 
   /** Names of the tests that begin with one of `words`. */

@@ -11,12 +11,10 @@ export const batchBufferStart: Executor = (engine, dw) => {
     return cost.mi;
   // A batch without privilege cannot gain it by a jump: it stays in the context's own address space.
   const perProcess = (header & BBS_PPGTT) !== 0 || !engine.privileged;
-  engine.stream.enterBatch(
-    engine.address(dw[1]! & ~3, dw[2]!, !perProcess),
-    perProcess,
-    (header & BBS_SECOND_LEVEL) !== 0,
-  );
-  return cost.jump;
+  const target = engine.address(dw[1]! & ~3, dw[2]!, !perProcess);
+  const behind = engine.stream.address;
+  engine.stream.enterBatch(target, perProcess, (header & BBS_SECOND_LEVEL) !== 0);
+  return cost.jump + engine.circle.jump(target, behind - target);
 };
 
 export const batchBufferEnd: Executor = (engine) => {

@@ -71,6 +71,9 @@ const EXECUTORS: Readonly<Record<string, Executor>> = {
 /** Commands that still run while MI_SET_PREDICATE turns the others into no-ops. */
 const NOT_PREDICATED = new Set(['MI_SET_PREDICATE', 'MI_BATCH_BUFFER_END', 'MI_ARB_CHECK', 'MI_ARB_ON_OFF']);
 
+/** Commands of which a batch may be full and still do nothing. */
+const IDLE = new Set(['MI_NOOP', 'MI_ARB_CHECK', 'MI_ARB_ON_OFF', 'MI_BATCH_BUFFER_START']);
+
 const BY_CLASS: Readonly<Record<CostClass, Executor | null>> = {
   mi: null,
   state: null,
@@ -86,6 +89,7 @@ export interface ExecutorTable {
   readonly executors: readonly (Executor | null)[];
   readonly isState: Uint8Array;
   readonly neverPredicated: Uint8Array;
+  readonly isIdle: Uint8Array;
 }
 
 export function compileExecutors(table: CommandTable): ExecutorTable {
@@ -97,5 +101,6 @@ export function compileExecutors(table: CommandTable): ExecutorTable {
     executors: rows.map((row) => (row === undefined ? null : (EXECUTORS[row.name] ?? BY_CLASS[row.cost]))),
     isState: Uint8Array.from(rows, (row) => (row?.cost === 'state' ? 1 : 0)),
     neverPredicated: Uint8Array.from(rows, (row) => (row !== undefined && NOT_PREDICATED.has(row.name) ? 1 : 0)),
+    isIdle: Uint8Array.from(rows, (row) => (row !== undefined && IDLE.has(row.name) ? 1 : 0)),
   };
 }
