@@ -300,7 +300,8 @@ export class Engines {
 
   /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
   #look(engine: EngineId, slot: EngineSlot, now: number): void {
-    const finding = slot.watch.look(slot.driver, now);
+    const wanted = this.#othersWait(engine, slot.running!.client);
+    const finding = slot.watch.look(slot.driver, now, wanted);
     if (finding === GOES_ON) return;
     const { client, workload, prepared, taken, again } = slot.running!;
     if (finding === COMPLETE_UNTOLD || (finding === LOST && this.#dispatcher.ranToEnd(prepared))) {
@@ -324,7 +325,7 @@ export class Engines {
       return;
     }
     const why = `${name}: ${slot.watch.say(finding)}`;
-    const out = this.#othersWait(engine, client) && client.strikes.strike(now);
+    const out = wanted && client.strikes.strike(now);
     // One hang too many: the vGPU is told as of work that no driver should submit.
     const all = `${STRIKES} hangs within a minute that others had to wait out; the last: ${why}`;
     this.#end(engine, slot, NEVER, 'hung', out ? all : why, out ? 'rejected' : 'hung');

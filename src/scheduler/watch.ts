@@ -1,7 +1,7 @@
 /**
  * Whether a workload gets on. Where the engine is (ring head, command address) and the interrupts that its commands raise, which
- * is how a driver's sequence numbers become known, are taken for progress; a long command shows none of it, so patience is as
- * long as drivers allow one to take. Completions whose interrupt or status entry was lost are found here as well: an engine
+ * is how a driver's sequence numbers become known, are taken for progress. A long command shows none of it, and is none the
+ * worse for it while nobody else wants the engine: its own guest's driver decides how long that may take. Completions whose interrupt or status entry was lost are found here as well: an engine
  * that has nothing more to do and says so is not hung.
  */
 import { NS_PER_MS, NS_PER_S } from '../base/index.js';
@@ -12,7 +12,7 @@ import type { EngineDriver } from './engine-driver.js';
 export interface HangLimits {
   /** How often a busy engine is looked at for progress, ns. */
   readonly checkNs: number;
-  /** After how long without progress the engine counts as hung, ns. */
+  /** After how long without progress an engine that others wait for counts as hung, ns. */
   readonly stuckNs: number;
   /** Longest run of one workload, progress or not: nobody may keep the engine for ever. */
   readonly runNs: number;
@@ -61,7 +61,8 @@ export class Watch {
     this.#progressed = now;
   }
 
-  look(driver: EngineDriver, now: number): Finding {
+  /** @param wanted somebody else waits for the engine: until then nobody is hurt by one that stands still, but for the limit of a run */
+  look(driver: EngineDriver, now: number, wanted: boolean): Finding {
     const { checkNs, stuckNs, runNs } = this.#limits;
     this.due = now + checkNs;
     if (driver.completed(this.#contextId)) return COMPLETE_UNTOLD;
@@ -73,7 +74,7 @@ export class Watch {
     this.#head = head;
     this.#acthd = acthd;
     this.#acthdHi = acthdHi;
-    if (now - this.#progressed >= stuckNs) return STUCK;
+    if (wanted && now - this.#progressed >= stuckNs) return STUCK;
     return now - this.#started >= runNs ? TOO_LONG : GOES_ON;
   }
 

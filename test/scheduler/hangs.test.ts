@@ -100,6 +100,7 @@ describe('a guest that hangs the render engine', () => {
     expect(machine.arbiter.results(1)).toMatchObject({ RCS: { hung: 3 } });
     machine.arbiter.pardon(1);
     submitStuck(a, 4);
+    machine.run(MS);
     submitStore(b, 4, 4);
     machine.run(80 * MS);
     expect(a.done.at(-1)).toMatchObject({ tag: 4, result: 'hung' });
@@ -115,10 +116,12 @@ describe('a guest that hangs the render engine', () => {
     }
   });
 
-  test('with nobody waiting hurts nobody, and may do so again and again', () => {
+  test('with nobody waiting hurts nobody, and may do so again and again, each time up to the limit of a run', () => {
     for (let hang = 1; hang <= 6; hang++) {
       submitStuck(a, hang);
-      machine.run(80 * MS);
+      machine.run(195 * MS);
+      expect(a.done).toHaveLength(hang - 1);
+      machine.run(15 * MS);
       expect(a.done.at(-1)).toMatchObject({ tag: hang, result: 'hung' });
     }
   });
@@ -161,9 +164,21 @@ describe('no false alarm', () => {
     expect(machine.arbiter.busySeconds(1, RCS)).toBeLessThan(0.15);
   });
 
+  test('on a command that takes long while nobody else wants the engine, and soon after somebody does', () => {
+    submitStuck(a, 1);
+    machine.run(150 * MS);
+    expect(a.done).toEqual([]);
+    submitStore(b, 2, 5);
+    machine.run(8 * MS);
+    expect(a.done).toMatchObject([{ result: 'hung', reason: expect.stringMatching(/no progress/) }]);
+    expect(stored(b)).toBe(5);
+  });
+
   test('on a vGPU that is given more patience than the others', () => {
     machine.arbiter.setHangLimits(1, { checkNs: 5 * MS, stuckNs: 500 * MS, runNs: 900 * MS });
     submitStuck(a, 1);
+    machine.run(MS);
+    submitStore(b, 2, 5);
     machine.run(400 * MS);
     expect(a.done).toEqual([]);
     a.guest.page(0x310)[0] = 1;
