@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { simulate } from '../../sim/engine.js';
 import { type Load, type LoadShape, syntheticLoad } from '../../sim/loads.js';
 import {
-  BUCKET_NS,
+  bucketNs,
   createPolicy,
   PERIOD_NS,
   PLAIN_SHARE,
@@ -166,7 +166,7 @@ describe('a cap', () => {
           const load = syntheticLoad('capped', share({ cap }), { ns: [1_000, longest], depth: 3, thinkNs }, cap);
           const windowNs = 20 * MS;
           const { clients } = simulate({ policy: createPolicy(name), loads: [load], slices: 2_000, windowNs });
-          const most = (windowNs * cap) / 100 + (BUCKET_NS * cap) / 100 + longest;
+          const most = (windowNs * cap) / 100 + bucketNs(cap / 100) + longest;
           for (const ran of clients[0]!.windows) expect(ran ?? 0).toBeLessThanOrEqual(most * (1 + 1e-9));
         },
       ),

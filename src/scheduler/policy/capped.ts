@@ -6,8 +6,15 @@
 import { NS_PER_MS } from '../../base/index.js';
 import { NO_CAP, price, type SchedulingPolicy, type Share } from './contract.js';
 
-/** For how long a bucket takes in time that is not used. */
-export const BUCKET_NS = 4 * NS_PER_MS;
+/** For how long a bucket takes in time that is not used: two rounds of the others' turns, in which nobody is to lose his part. */
+const FILLS_NS = 16 * NS_PER_MS;
+/** The most that a bucket holds: half a hundredth of a second, so that a second's part is exceeded by less than a hundredth. */
+const BUCKET_MOST_NS = 5 * NS_PER_MS;
+
+/** @returns ns that the bucket of a vGPU with such a part of the time holds */
+export function bucketNs(part: number): number {
+  return Math.min(BUCKET_MOST_NS, part * FILLS_NS);
+}
 
 interface Bucket {
   /** 0 to 1; 1: no limit. */
@@ -136,7 +143,7 @@ export class Capped implements SchedulingPolicy {
 
   #fill(bucket: Bucket, now: number): void {
     const flowed = bucket.level + (now - bucket.since) * bucket.part;
-    bucket.level = Math.min(flowed, BUCKET_NS * bucket.part);
+    bucket.level = Math.min(flowed, bucketNs(bucket.part));
     bucket.since = now;
   }
 

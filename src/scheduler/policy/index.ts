@@ -4,7 +4,7 @@ import type { SchedulingPolicy } from './contract.js';
 import { StrictPriority } from './priority.js';
 import { PERIOD_NS, TimeSlices } from './time-slices.js';
 
-export { BUCKET_NS, Capped } from './capped.js';
+export { bucketNs, Capped } from './capped.js';
 export {
   MOST_PRIORITY,
   MOST_WEIGHT,
