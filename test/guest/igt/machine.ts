@@ -26,6 +26,11 @@ const VGPU = { name: 'igt', lowMiB: 256, highMiB: 1024, fences: 16, monitor: tru
 /** A subtest that was told to end and the machine's own slowness. */
 const GRACE_SECONDS = 60;
 
+interface Done {
+  readonly code: number | null;
+  readonly log: string;
+}
+
 export class IgtMachine {
   readonly #options: IgtOptions;
   /** The folder that guests write the tests' output to. */
@@ -104,13 +109,18 @@ export class IgtMachine {
       .filter((line) => /^\S+$/.test(line));
   }
 
-  /** Runs some subtests of a test, or all of it, in one process. @returns its exit code, null if it did not end, and output */
-  async runMany(test: string, subtests: readonly string[]): Promise<{ code: number | null; log: string }> {
+  /**
+   * Runs some subtests of a test, or all of it, in one process.
+   * @returns its exit code, null if it did not end; its output; why the mediator gave the guest up, if it did
+   */
+  async runMany(test: string, subtests: readonly string[]): Promise<Done & { failsafe: string | null }> {
     const guest = await this.#ready();
     writeFileSync(join(this.#share, `${test}.wanted`), subtests.join(','));
     const done = await this.#once(guest, { test, subtest: subtests.length === 0 ? '' : '+' });
-    if (done.code === null || verdictOf(done.code) === 'timeout') this.#drop();
-    return done;
+    const { state, reason } = await this.#options.client.vgpu(this.#vgpuId);
+    const failsafe = state === 'failsafe' ? (reason ?? '') : null;
+    if (failsafe !== null || done.code === null || verdictOf(done.code) === 'timeout') this.#drop();
+    return { ...done, failsafe };
   }
 
   #read(name: string): string {
@@ -128,7 +138,7 @@ export class IgtMachine {
     this.#guest = null;
   }
 
-  async #once(guest: Guest, subtest: Subtest): Promise<{ code: number | null; log: string }> {
+  async #once(guest: Guest, subtest: Subtest): Promise<Done> {
     const { limitSeconds } = this.#options;
     let code: number | null = null;
     try {

@@ -34,7 +34,7 @@ function byReason(results: readonly SubtestResult[]): Map<string, string[]> {
 }
 
 function rows(report: TestReport): string[] {
-  const total = report.results.length + report.notRun.length;
+  const total = report.results.length + report.notRun.length + report.notRunMore;
   const of = (verdict: Verdict) => report.results.filter((result) => result.verdict === verdict);
   const lines: string[] = [];
   const passed = of('pass').map(({ name }) => name);
@@ -44,7 +44,10 @@ function rows(report: TestReport): string[] {
       lines.push(`| ${report.test} | ${verdict} | ${cell(named(names, total))} | ${cell(reason)} |`);
     }
   }
-  if (report.notRun.length > 0) lines.push(`| ${report.test} | not run | ${cell(named(report.notRun, total))} | |`);
+  if (report.notRun.length > 0) {
+    const more = report.notRunMore > 0 ? `, and ${report.notRunMore} more` : '';
+    lines.push(`| ${report.test} | not run | ${cell(named(report.notRun, total))}${more} | |`);
+  }
   return lines;
 }
 
@@ -55,7 +58,7 @@ export function render(reports: Reports): string {
     const mine = tests.filter(({ test }) => test.startsWith(`${family}_`));
     const count = (verdict: Verdict) =>
       mine.flatMap(({ results }) => results).filter((result) => result.verdict === verdict).length;
-    const left = mine.reduce((sum, { notRun }) => sum + notRun.length, 0);
+    const left = mine.reduce((sum, { notRun, notRunMore }) => sum + notRun.length + notRunMore, 0);
     return `| ${family}_* | ${mine.length} | ${count('pass')} | ${count('skip')} | ${count('fail')} | ${count('timeout')} | ${left} |`;
   });
   const sum = [
