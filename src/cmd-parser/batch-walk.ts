@@ -200,7 +200,6 @@ export abstract class BatchWalk {
 
   /** The batch, or the whole stream, ends at dword `end` of the window. */
   leave(end: number): Next {
-    this.mark(this.at);
     this.#closePiece(end);
     return this.#return();
   }
@@ -218,7 +217,10 @@ export abstract class BatchWalk {
     this.mark(this.at);
     if (this.reuse.record.isOpen) this.reuse.record.stored(perProcess, address, end - from);
     const written = perProcess ? this.#stored : this.#storedGlobally;
-    for (let i = from; i < end; i++) written.store(address + (i - from) * 4, this.words[i]!);
+    let changes = false;
+    for (let i = from; i < end; i++) if (written.store(address + (i - from) * 4, this.words[i]!)) changes = true;
+    // the same jump may lead to other commands then: it is no circle any more
+    if (changes) this.#jumps.clear();
     if (this.mode !== IN_PLACE || !perProcess) return GO_ON;
     const next = this.base + end * 4;
     const page = Math.floor(next / PAGE_SIZE) * PAGE_SIZE;
@@ -283,6 +285,8 @@ export abstract class BatchWalk {
     }
     this.#closePiece(at + length);
     if (asked.returns) this.#call(at + length);
+    // what was jumped before is over: a ring that starts a batch twice is no circle
+    this.#jumps.clear();
     // Entered first: where that fails, the command that starts the batch is to blame.
     const next = this.#enterPage(asked.address, true);
     if (next !== MOVED) return next;
@@ -534,7 +538,7 @@ export abstract class BatchWalk {
     if (caller !== undefined) {
       if (caller.level === LEVEL_RING) this.reuse.keep(this.result, this.commands);
       this.#goTo(caller);
-      if (caller.mode === IN_PLACE) return this.#resume(caller.address);
+      if (caller.mode === IN_PLACE) return this.#enterPage(caller.address, true);
       this.words = caller.words;
       this.at = caller.at;
       this.end = caller.end;
@@ -545,17 +549,13 @@ export abstract class BatchWalk {
     const pending = this.#pending.pop();
     if (pending === undefined) return this.#finish();
     this.#goTo(pending);
-    return pending.mode === IN_PLACE ? this.#resume(pending.address) : this.#enterCopy(pending.batch);
+    return pending.mode === IN_PLACE ? this.#enterPage(pending.address, true) : this.#enterCopy(pending.batch);
   }
 
-  /** Goes on in place; where that fails, no command but the place is to blame. */
-  #resume(address: number): Next {
-    this.header = NO_HEADER;
-    this.markedAt = address;
-    return this.#enterPage(address, true);
-  }
-
+  /** Back to where the walk was, or on to where it has to go: if that is not there, no command but the place is to blame. */
   #goTo(place: Place): void {
+    this.header = NO_HEADER;
+    this.markedAt = place.address;
     this.mode = place.mode;
     this.level = place.level;
     this.table = place.table;

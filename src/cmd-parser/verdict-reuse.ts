@@ -43,7 +43,6 @@ export class VerdictReuse {
     copies: BatchCopies,
   ): boolean {
     const { cache, key } = this;
-    this.#worth = false;
     if (cache === undefined) return false;
     const verdict = cache.find(key, ggtt, process);
     if (verdict === undefined || !fits(verdict, result, copies)) {

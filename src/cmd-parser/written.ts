@@ -42,14 +42,15 @@ export class WrittenDwords {
     this.#byPage.fill(EMPTY);
   }
 
-  /** @param address byte address, 4-byte aligned, below 2^53 */
-  store(address: number, value: number): void {
+  /** @param address byte address, 4-byte aligned, below 2^53. @returns whether anything else was known to be there */
+  store(address: number, value: number): boolean {
     const dword = address / 4;
     const slot = this.#find(dword);
     const known = this.#byDword[slot]!;
     if (known !== EMPTY) {
+      const before = this.#value[known];
       this.#value[known] = value;
-      return;
+      return before !== value;
     }
     const entry = this.#count++;
     this.#at[entry] = dword;
@@ -57,6 +58,7 @@ export class WrittenDwords {
     this.#byDword[slot] = entry;
     this.#link(entry);
     if (this.#count === this.#at.length) this.#grow();
+    return true;
   }
 
   touchesPage(page: number): boolean {

@@ -50,14 +50,17 @@ describe.each(HOMES)('%s: a batch that is not there', (home) => {
   });
   it('that a predicate leads to is found missing when all before it is counted', () => {
     const result = run(home, { [base]: [NOOP, ...jump(home, base + PAGE, PREDICATED), END] });
-    expect(result).toMatchObject({ code: 'batch-unmapped', gmadr: base + PAGE, dwords: 2 + size });
+    expect(result).toMatchObject({ code: 'batch-unmapped', gmadr: base + PAGE, dwords: 2 + size, dword: 0 });
+    expect(result.message).toContain(`RCS batch 0x${(base + PAGE).toString(16)} dword 0: unknown (0xffffffff)`);
   });
 });
 
 describe('who is named', () => {
-  it('no command, where there is none', () => {
+  it('no command, where there is none, and none of the scan before', () => {
+    expect(ring('privileged', [...FORBIDDEN], {}).command).toBe('MI_CLFLUSH');
     const beyond = ring('privileged', [NOOP], {}, { end: 2 });
     expect(beyond.message).toContain('RCS ring dword 0: unknown (0xffffffff)');
+    expect(ring('privileged', [...FORBIDDEN], {}).command).toBe('MI_CLFLUSH');
     const missing = run('ppgtt', {});
     expect(missing).toMatchObject({ code: 'batch-unmapped', command: 'unknown', dword: 0 });
     expect(missing.message).toContain(`batch 0x${PROCESS.toString(16)} dword 0: unknown (0xffffffff)`);
@@ -170,6 +173,28 @@ describe('jumps in place', () => {
     });
     expect([first, second, target].map((at) => memory.locate(at / PAGE))).toEqual([0, 1024, 2048]);
     expect(run('ppgtt', memory)).toMatchObject({ ok: true, loop: false, commands: 5 });
+  });
+  it.each([
+    [2, 1],
+    [15, 16],
+    [1, -4],
+    [1, 4],
+    [3, 1],
+    [5, 4],
+  ])('from pages %i apart for the guest and %i in memory are told apart', (pages, there) => {
+    const [second, target] = [PROCESS + pages * PAGE, PROCESS + 40 * PAGE];
+    const words = new Uint32Array(32 * PAGE_DWORDS);
+    const places = new Map([
+      [PROCESS, 8],
+      [second, 8 + there],
+      [target, 30],
+    ]);
+    const put = (address: number, dwords: readonly number[]) => words.set(dwords, places.get(address)! * PAGE_DWORDS);
+    put(PROCESS, [...jump('ppgtt', target, PREDICATED), ...jump('ppgtt', second)]);
+    put(second, [...jump('ppgtt', target), JUNK]);
+    put(target, [END]);
+    const locate = (page: number): number => (places.get(page * PAGE) ?? -1) * PAGE_DWORDS;
+    expect(run('ppgtt', { words, locate })).toMatchObject({ ok: true, loop: false, commands: 5 });
   });
   it('spend pages by commands that lie across them, not by their dwords', () => {
     // each of these would take a thousand pages, were each of its dwords one

@@ -1,0 +1,68 @@
+/** Addresses at the ends of what 32 bits hold, and what a refusal says where there is no address to name. */
+import { describe, expect, it } from 'vitest';
+import { CMD, ENGINES, RCS, RING } from '../../../src/hw/index.js';
+import { BATCH } from '../harness.js';
+import { END, FORBIDDEN, jump, NOOP, PAGE, ring, run } from '../walk/walker.js';
+import { judge, len } from './judge.js';
+
+const GLOBAL = 1 << 22;
+const gpr = ENGINES[RCS]!.mmioBase + RING.GPR0;
+/** Own ranges that begin with the first byte and end with the last one. */
+const RANGES = { lowStart: 0, lowEnd: 0x1_0000, highStart: 0xf000_0000, highEnd: 0x1_0000_0000 };
+const storeAt = (address: number): number[] => [CMD.MI_STORE_DATA_IMM | GLOBAL | len(4), address, 0, 1];
+
+describe('own ranges at both ends of the global GTT', () => {
+  it.each(['ring', 'wa'] as const)('%s: are own to the first and the last dword', (place) => {
+    const code = (address: number): string => judge(place, storeAt(address), { ranges: RANGES }).code;
+    expect([0, 0xfffc, 0xf000_0000, 0xffff_fffc].map(code)).toEqual(['', '', '', '']);
+    expect([0x1_0000, 0xefff_fffc].map(code)).toEqual(['address', 'address']);
+  });
+  it('a batch begins with the last page, and none with the page behind it', () => {
+    const last = 0x1_0000_0000 - PAGE;
+    expect(run('privileged', { [last]: [NOOP, END] }, { address: last, ranges: RANGES }).ok).toBe(true);
+    for (const address of [0x1_0000_0000, 0x1_0000_0004, 0x1_0000_1000]) {
+      const memory = { [address]: [END], 0: [END, END] };
+      expect(run('privileged', memory, { address, ranges: RANGES })).toMatchObject({
+        code: 'batch-unmapped',
+        gmadr: address,
+      });
+    }
+    const above = last + PAGE;
+    const over = { [last]: new Array<number>(1024).fill(NOOP), 0: [END], [above]: [END] };
+    expect(run('privileged', over, { address: last, ranges: RANGES })).toMatchObject({ gmadr: above });
+  });
+  it('what lies above is named by all of its bits', () => {
+    const store = (lo: number, hi: number) => judge('ring', [CMD.MI_STORE_DATA_IMM | GLOBAL | len(4), lo, hi, 1]);
+    expect(store(0xffff_fff0, 0)).toMatchObject({ code: 'address', gmadr: 0xffff_fff0 });
+    expect(store(0x8000_0000, 0xffff_ffff)).toMatchObject({
+      code: 'address',
+      gmadr: 0x8000_0000 + 0xffff_ffff * 2 ** 32,
+    });
+    expect(store(0, 1)).toMatchObject({ code: 'address', gmadr: 2 ** 32 });
+  });
+});
+
+describe('a refusal that is about no address', () => {
+  it('names none, and no register', () => {
+    const none = { gmadr: -1, register: -1 };
+    expect(judge('ring', [0xffffffff])).toMatchObject({ code: 'unknown-command', ...none });
+    expect(judge('ring', [...FORBIDDEN])).toMatchObject({ code: 'refused-command', ...none });
+    expect(judge('ring', [CMD.PIPE_CONTROL | len(3), 0, 0])).toMatchObject({ code: 'length', ...none });
+    expect(ring('privileged', [NOOP], {}, { end: 2 })).toMatchObject({ code: 'truncated', ...none });
+    expect(ring('privileged', [CMD.PIPE_CONTROL | len(6), 0], {})).toMatchObject({ code: 'truncated', ...none });
+    expect(judge('ring', [END])).toMatchObject({ code: 'end-outside-batch', ...none });
+  });
+  it('names the register alone, or the address alone', () => {
+    const closed = 0x2234;
+    const load = [CMD.MI_LOAD_REGISTER_IMM | len(3), closed, 0];
+    expect(judge('ring', load)).toMatchObject({ code: 'register-write', register: closed, gmadr: -1 });
+    expect(judge('ring', [CMD.MI_LOAD_REGISTER_MEM | GLOBAL | len(4), gpr, 0x1000, 0])).toMatchObject({
+      code: 'address',
+      gmadr: 0x1000,
+      register: -1,
+    });
+    const missing = run('ppgtt', {});
+    expect(missing.register).toBe(-1);
+    expect(ring('privileged', jump('privileged', BATCH), {})).toMatchObject({ gmadr: BATCH, register: -1 });
+  });
+});
