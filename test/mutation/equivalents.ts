@@ -268,6 +268,73 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     ],
     ['any number that no other kind has will do', { 'const REFUSED =': ['3 → 4'], 'const IN_PLACE =': ['2 → 3'] }],
     [
+      'each command that is looked at brings its count',
+      { 'this.commands = 0;': ['this.commands = 0; → removed', '0 → 1'] },
+    ],
+    [
+      'the cache is asked for once more',
+      { 'if (this.reuse.cache === undefined) return false;': ['this.reuse.cache === undefined → false'] },
+    ],
+    ['who shares a slot decides over what is kept, not over any verdict', { 'key.space = perProcess ?': ['0 → 1'] }],
+    [
+      'a verdict that is not used although it could be is judged anew, to the same end',
+      { 'key.trust = perProcess ?': ['perProcess → false'] },
+    ],
+    ['what is postponed begins at its own address', { 'const place = this.#place(0);': ['0 → 1'] }],
+    [
+      'the first copy is not postponed: it is the one that postpones',
+      { 'place.mode = index < 0 ?': ['index < 0 → index <= 0', '0 → 1'] },
+    ],
+    [
+      'from the end up to there is nothing to clear',
+      {
+        'if (reach > batch.dwords)': ['reach > batch.dwords → true', 'reach > batch.dwords → reach >= batch.dwords'],
+      },
+    ],
+    ['both are the same address', { 'return hit < 0 || (recalled >= 0': ['recalled < hit → recalled <= hit'] }],
+    ['a copy that is entered says so itself', { 'this.mode = copy ? COPIED : IN_PLACE;': ['copy → false'] }],
+    ['the command in hand is there already', { 'this.at = at;': ['this.at = at; → removed'] }],
+    [
+      'a command that is named is there',
+      { 'this.header = this.words[at] ?? 0;': ['this.words[at] ?? 0 → this.words[at]', '0 → 1'] },
+    ],
+    ['no jump comes back there, for an address of a dword has a zero at bit 0', { 'const back = returns': ['0 → 1'] }],
+    [
+      'a page that nothing was stored into is copied as it is',
+      { 'if (this.#stored.touchesPage(page))': ['this.#stored.touchesPage(page) → true'] },
+    ],
+    [
+      'memory would be held until the next scan, which does not look at it',
+      {
+        'this.words = NO_WORDS;': ['this.words = NO_WORDS; → removed'],
+        'this.ggtt = NO_FRAMES;': ['this.ggtt = NO_FRAMES; → removed'],
+      },
+    ],
+    [
+      'a list that is empty would be emptied',
+      {
+        'if (this.#callers.length > 0)': [
+          'this.#callers.length > 0 → true',
+          'this.#callers.length > 0 → this.#callers.length >= 0',
+        ],
+        'if (this.#pending.length > 0)': [
+          'this.#pending.length > 0 → true',
+          'this.#pending.length > 0 → this.#pending.length >= 0',
+        ],
+      },
+    ],
+    [
+      'while a record is open it is a batch that is patched, and one that is opened forgets what was before',
+      {
+        'if (this.reuse.record.isOpen && this.batch >= 0)': [
+          'this.reuse.record.isOpen && this.batch >= 0 → true',
+          'this.reuse.record.isOpen → true',
+          'this.batch >= 0 → true',
+          'this.reuse.record.isOpen && this.batch >= 0 → this.reuse.record.isOpen || this.batch >= 0',
+        ],
+      },
+    ],
+    [
       'a refusal has been reported by then',
       {
         'if (next === MOVED) this.batchAddress = address;': ['next === MOVED → true'],
@@ -283,21 +350,22 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'every scan begins with a value of its own',
       {
         'const NO_RANGES': ['0 → 1'],
-        '  at = 0;': ['0 → 1'],
-        '  end = 0;': ['0 → 1'],
-        '  base = 0;': ['0 → 1'],
-        '  batch = -1;': ['-1 → 0'],
-        '  batchAddress = 0;': ['0 → 1'],
-        '  id = 0;': ['0 → 1'],
-        '  header = 0;': ['0 → 1'],
-        '  markedAt = 0;': ['0 → 1'],
-        '  hwspPage = 0;': ['0 → 1'],
-        '  commands = 0;': ['0 → 1'],
-        '  #pieceStart = 0;': ['0 → 1'],
+        '^at = 0;': ['0 → 1'],
+        '^end = 0;': ['0 → 1'],
+        '^base = 0;': ['0 → 1'],
+        '^batch = -1;': ['-1 → 0'],
+        '^batchAddress = 0;': ['0 → 1'],
+        '^id = 0;': ['0 → 1'],
+        '^header = 0;': ['0 → 1'],
+        '^markedAt = 0;': ['0 → 1'],
+        '^hwspPage = 0;': ['0 → 1'],
+        '^commands = 0;': ['0 → 1'],
+        'this.table = table;': ['this.table = table; → removed'],
+        '^#pieceStart = 0;': ['0 → 1'],
         "#kind: Segment['kind'] =": ["'primary' → 'mutated'"],
-        '  #ringFrom = 0;': ['0 → 1'],
-        '  #pages = 0;': ['0 → 1'],
-        'const NO_FRAMES': ['row words: NO_WORDS → dropped'],
+        '^#ringFrom = 0;': ['0 → 1'],
+        '^#pages = 0;': ['0 → 1'],
+        'const NO_FRAMES': ['row words: NO_WORDS → dropped', 'row locate: () => -1 → dropped', '-1 → 0'],
       },
     ],
     [
@@ -432,6 +500,11 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   ]),
   ...of('src/cmd-parser/verdict-record.ts', [
     [
+      'a record that reaches into an earlier batch is not kept',
+      { 'if (version < 0 || batch <': ['batch < this.#mark.batches → false'] },
+    ],
+    ['only a record that is open is asked', { 'if (key === undefined || !this.#kept)': ['key === undefined → false'] }],
+    [
       'every record begins with values of its own',
       {
         'batches: 0,': ['0 → 1'],
@@ -447,6 +520,31 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     ],
   ]),
   ...of('src/cmd-parser/verdict-reuse.ts', [
+    [
+      'who has no cache does not ask',
+      { 'if (cache === undefined) return false;': ['cache === undefined → false', 'false → true'] },
+    ],
+    [
+      'a list without stores stores nothing',
+      {
+        'if (verdict.stores.length > 0)': [
+          'verdict.stores.length > 0 → true',
+          'verdict.stores.length > 0 → verdict.stores.length >= 0',
+        ],
+      },
+    ],
+    [
+      'a record that is not open has no verdict',
+      { 'if (!this.record.isOpen) return;': ['!this.record.isOpen → false'] },
+    ],
+    [
+      'a verdict that is not used although it could be is judged anew, to the same end',
+      {
+        'other.sourceGmadr === batch.sourceGmadr &&': ['other.sourceGmadr === batch.sourceGmadr → true'],
+        'other.level === batch.level &&': ['other.level === batch.level → true'],
+        'other.perProcess === batch.perProcess': ['other.perProcess === batch.perProcess → true'],
+      },
+    ],
     [
       'every search begins with a key of its own',
       {
@@ -465,7 +563,7 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     [
       'every scan begins with a value of its own',
       {
-        '  commands = 0;': ['0 → 1'],
+        '^commands = 0;': ['0 → 1'],
         '#worth = false;': ['false → true'],
       },
     ],
@@ -480,7 +578,7 @@ export const EQUIVALENTS: readonly Equivalent[] = [
         'const grown = new Uint32Array(': ['2 → 3'],
       },
     ],
-    ['every scan begins with a value of its own', { '  #copied = 0;': ['0 → 1'] }],
+    ['every scan begins with a value of its own', { '^#copied = 0;': ['0 → 1'] }],
     [
       'a new buffer is as good as one that was kept',
       {
@@ -490,5 +588,16 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       },
     ],
     ['an address of a dword has a zero at bit 0', { 'const offset = (address & (PAGE_SIZE - 1)) >>> 2;': ['1 → 2'] }],
+  ]),
+  ...of('src/cmd-parser/scan-state.ts', [
+    [
+      'undefined says no as well',
+      {
+        'this.#survey = input.survey ?? false;': ['input.survey ?? false → input.survey'],
+        'const copy = ': ['input.copy ?? false → input.copy'],
+      },
+    ],
+    ['every scan ends with it', { '^#survey = false;': ['false → true'] }],
+    ['an address of a dword is no larger', { 'return address < 0x100000000 &&': ['0x100000000 → 0xffffffff'] }],
   ]),
 ];

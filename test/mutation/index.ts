@@ -2,9 +2,12 @@
  * mutate: shows what the scanner's tests are worth. Every check, bound, mask, constant and verdict code of the scanner is
  * made wrong, one at a time, and a test must fail. `npm run mutate` prints the survivors and the score;
  * `npm run mutate -- --file NAME` takes only the files whose path contains NAME, `--line N` or `--line N-M` only those
- * lines of them, `--sample N` takes every Nth mutation, `--quick` leaves out the tests that take long (most of the time of a run goes into those of survivors),
- * and `--write-docs` writes the whole run's result into docs/scanner.md. What a test noticed in an earlier run is not tried again while the
- * test and all that it runs are the same; `--afresh` forgets it.
+ * lines of them, `--sample N` takes every Nth mutation, `--quick` leaves out the tests that take long (most of the time of
+ * a run goes into those of survivors), and `--write-docs` writes the whole run's result into docs/scanner.md.
+ *
+ * What a test noticed in an earlier run is not tried again while the test and all that it runs are the same; `--afresh`
+ * forgets it. What has a note in equivalents.ts counts as a survivor without a try; `--doubt` tries it and names the notes
+ * that say so wrongly.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +20,7 @@ import { runMutations } from './run.js';
 import type { Site } from './sites.js';
 
 const USAGE =
-  'npm run mutate -- [--file NAME] [--line N[-M]] [--sample N] [--quick] [--jobs N] [--afresh] [--write-docs]';
+  'npm run mutate -- [--file NAME] [--line N[-M]] [--sample N] [--quick] [--jobs N] [--afresh] [--doubt] [--write-docs]';
 const SOURCES = 'src/cmd-parser';
 const TESTS = 'test/cmd-parser';
 /** Print streams and judge nothing. */
@@ -37,6 +40,7 @@ interface Chosen {
   readonly sample: number;
   readonly quick: boolean;
   readonly afresh: boolean;
+  readonly doubt: boolean;
   readonly writeDocs: boolean;
 }
 
@@ -44,7 +48,7 @@ function parse(): Chosen {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   const texts = { file: text, line: text, jobs: text, sample: text };
-  const flags = { quick: flag, afresh: flag, 'write-docs': flag };
+  const flags = { quick: flag, afresh: flag, doubt: flag, 'write-docs': flag };
   let values: { [name in keyof typeof texts]?: string } & { [name in keyof typeof flags]?: boolean };
   try {
     ({ values } = parseArgs({ options: { ...texts, ...flags } }));
@@ -68,6 +72,7 @@ function parse(): Chosen {
     sample,
     quick,
     afresh: values.afresh ?? false,
+    doubt: values.doubt ?? false,
     writeDocs,
   };
 }
@@ -80,7 +85,7 @@ function filesIn(root: string, folder: string, ending: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const { file, lines, jobs, sample, quick, afresh, writeDocs } = parse();
+  const { file, lines, jobs, sample, quick, afresh, doubt, writeDocs } = parse();
   const { root } = packageInfo();
   const sources = [...filesIn(root, SOURCES, '.ts'), COMPILER].filter(
     (name) => !PRINTERS.includes(name) && (file === undefined || name.includes(file)),
@@ -98,8 +103,8 @@ async function main(): Promise<void> {
     tests: filesIn(root, TESTS, '.test.ts').filter((name) => !TESTS_OF_PRINTERS.includes(name)),
     chosen,
     sample,
-    // a survivor with a note counts as one anyway: who leaves tests out for it can only make the score worse
-    quick: (site, variant) => quick || reasonFor({ site, variant }, EQUIVALENTS) !== undefined,
+    quick,
+    argued: (site, variant) => !doubt && reasonFor({ site, variant }, EQUIVALENTS) !== undefined,
     processes: jobs,
     silenceMs: SILENCE_MS,
     progress: (done, all, last) => {
@@ -109,7 +114,7 @@ async function main(): Promise<void> {
     },
   });
   console.log(forTerminal(run, EQUIVALENTS));
-  if (file === undefined && lines === undefined && sample === 1) {
+  if (doubt && file === undefined && lines === undefined && sample === 1) {
     for (const { file: where, change } of staleNotes(run, EQUIVALENTS)) {
       console.log(`test/mutation/equivalents.ts has a note on "${change}" in ${where}, but that does not survive`);
     }

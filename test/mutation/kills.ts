@@ -18,7 +18,10 @@ const GROUND = [
   'test/mutation',
   'package-lock.json',
 ];
-const ASIDE = ['.test.ts', 'equivalents.ts', 'report.ts'];
+const ASIDE = [
+  '.test.ts',
+  ...['equivalents.ts', 'index.ts', 'kills.ts', 'report.ts', 'run.ts'].map((name) => `test/mutation/${name}`),
+];
 
 interface Kill {
   readonly mutation: string;
@@ -81,8 +84,9 @@ function digestOf(root: string, paths: readonly string[]): string {
     const names = path.includes('.')
       ? [path]
       : readdirSync(join(root, path), { recursive: true, withFileTypes: true })
-          .filter((entry) => entry.isFile() && !ASIDE.some((ending) => entry.name.endsWith(ending)))
+          .filter((entry) => entry.isFile())
           .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+          .filter((name) => !ASIDE.some((ending) => name.endsWith(ending)))
           .sort();
     for (const name of names) {
       const text = readFileSync(join(root, name));

@@ -8,7 +8,7 @@ type Mutation = Pick<Tried, 'site' | 'variant'>;
 /** A survivor that changes nothing that anyone can see, and why. */
 export interface Equivalent {
   readonly file: string;
-  /** Part of the source line. */
+  /** Part of the source line; behind a ^ its beginning. */
   readonly at: string;
   /** As the report shows it. */
   readonly change: string;
@@ -22,7 +22,9 @@ export const isKilled = (fate: Fate): boolean => fate === 'killed' || fate === '
 const changeOf = ({ site, variant }: Mutation): string => site.variants[variant]!.change;
 
 function speaksOf({ file, at, change }: Equivalent, one: Mutation): boolean {
-  return file === one.site.file && one.site.lineText.includes(at) && change === changeOf(one);
+  const { lineText } = one.site;
+  const there = at.startsWith('^') ? lineText.trimStart().startsWith(at.slice(1)) : lineText.includes(at);
+  return there && file === one.site.file && change === changeOf(one);
 }
 
 /** @returns why the mutation changes nothing, where someone says so */

@@ -32,8 +32,10 @@ export interface Options {
   readonly chosen?: (site: Site) => boolean;
   /** Take only every so many-th mutation; all by default. */
   readonly sample?: number;
-  /** For which to leave the tests that take long out; none by default. */
-  readonly quick?: (site: Site, variant: number) => boolean;
+  /** Leave the tests that take long out. */
+  readonly quick?: boolean;
+  /** Which are known to survive, and count as survivors without a try; none by default. */
+  readonly argued?: (site: Site, variant: number) => boolean;
   /** Where kills are remembered from run to run, relative to the root; nowhere by default. */
   readonly kills?: string;
   readonly processes: number;
@@ -58,18 +60,18 @@ export interface MutationRun {
 
 export async function runMutations(options: Options): Promise<MutationRun> {
   const from = performance.now();
-  const { root, sources, tests, processes, progress, chosen = () => true, sample = 1, quick = () => false } = options;
+  const { root, sources, tests, processes, progress, chosen = () => true, sample = 1, quick = false } = options;
   const sites = readSources(root, sources).flatMap((found) => found.sites);
   const all = sites
     .filter(chosen)
-    .flatMap((site) =>
-      site.variants.map((_, variant): Mutant => ({ site: site.id, variant, quick: quick(site, variant) })),
-    )
+    .flatMap((site) => site.variants.map((_, variant): Mutant => ({ site: site.id, variant, quick })))
     .filter((_, at) => at % sample === 0);
   const folder = join(root, options.folder);
   mkdirSync(folder, { recursive: true });
   const kills = options.kills === undefined ? undefined : new Kills(root, options.kills);
-  const known = new Map(all.map((mutant) => [mutant, kills?.fateOf(sites[mutant.site]!, mutant.variant)]));
+  const knownFate = (site: Site, variant: number): Fate | undefined =>
+    options.argued?.(site, variant) ? 'survived' : kills?.fateOf(site, variant);
+  const known = new Map(all.map((mutant) => [mutant, knownFate(sites[mutant.site]!, mutant.variant)]));
   const mutants = all.filter((mutant) => known.get(mutant) === undefined);
 
   const baseline: FileBaseline[] = [];
