@@ -6,6 +6,7 @@ import { parseLists, parseSubtest, readList, titleOf } from '../guest/igt/lists.
 import { parseTestLog } from '../guest/igt/log.js';
 import { ownList } from '../guest/igt/main.js';
 import { reasonIn, saidSuccess, verdictOf } from '../guest/igt/outcome.js';
+import { render } from '../guest/igt/table.js';
 
 describe('a list of subtests', () => {
   const TEXT =
@@ -135,5 +136,46 @@ describe('the output of a whole test', () => {
     expect(saidSuccess(`${log}Starting subtest: x2\n`, 'x')).toBe(false);
     expect(saidSuccess('Starting subtest: x\n', 'x')).toBe(false);
     expect(saidSuccess(log.replace('SUCCESS', 'FAIL'), 'x')).toBe(false);
+  });
+});
+
+describe('the page of all tests', () => {
+  const page = render({
+    tests: ['kms_b', 'gem_a', 'gem_c'],
+    reports: {
+      gem_a: {
+        test: 'gem_a',
+        results: [
+          { name: 'one', verdict: 'pass', seconds: 1, reason: '' },
+          { name: 'two', verdict: 'skip', seconds: 0, reason: 'has_it(fd) | other' },
+          { name: 'three', verdict: 'skip', seconds: 0, reason: 'has_it(fd) | other' },
+          { name: 'four', verdict: 'fail', seconds: 0, reason: 'x < y' },
+        ],
+        notRun: ['five'],
+        notRunMore: 7,
+      },
+      gem_c: {
+        test: 'gem_c',
+        results: [{ name: '', verdict: 'pass', seconds: 1, reason: '' }],
+        notRun: [],
+        notRunMore: 0,
+      },
+    },
+  });
+
+  it('names every subtest with its reason, a row for each', () => {
+    expect(page.split('\n').filter((line) => line.startsWith('| gem_a '))).toEqual([
+      '| gem_a | pass | one | |',
+      '| gem_a | skip | two, three | has_it(fd) \\| other |',
+      '| gem_a | fail | four | x &lt; y |',
+      '| gem_a | not run | five, and 7 more | |',
+    ]);
+    expect(page).toContain('| gem_c | pass | the test | |');
+  });
+
+  it('leaves no test out, and adds up', () => {
+    expect(page).toContain('| kms_b | not run | the test | |');
+    expect(page).toContain('| gem_* | 2 | 2 | 2 | 1 | 0 | 8 |');
+    expect(page).toContain('| kms_* | 1 | 0 | 0 | 0 | 0 | 1 |');
   });
 });

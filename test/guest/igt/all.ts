@@ -31,19 +31,28 @@ const MOST_NAMES = 200;
 
 export type Reports = Record<string, TestReport>;
 
+/** What is kept: the names of all tests, and what is known of some. */
+export interface Store {
+  readonly tests: readonly string[];
+  readonly reports: Reports;
+}
+
 function storeFile(): string {
   return join(cacheFolder(), 'igt-all.json');
 }
 
-function load(): Reports {
+function load(): Store {
   // Written by this file alone; a file of an older shape costs a run, not a wrong table.
-  return existsSync(storeFile()) ? (JSON.parse(readFileSync(storeFile(), 'utf8')) as Reports) : {};
+  return existsSync(storeFile())
+    ? (JSON.parse(readFileSync(storeFile(), 'utf8')) as Store)
+    : { tests: [], reports: {} };
 }
 
-function save(reports: Reports): void {
+function save(store: Store): void {
   const temporary = `${storeFile()}.partial`;
-  writeFileSync(temporary, JSON.stringify(reports));
+  writeFileSync(temporary, JSON.stringify(store));
   renameSync(temporary, storeFile());
+  writeFileSync(join(projectRoot(), 'docs/igt.md'), render(store));
 }
 
 async function runTest(machine: IgtMachine, test: string): Promise<TestReport> {
@@ -90,15 +99,14 @@ async function runTest(machine: IgtMachine, test: string): Promise<TestReport> {
 /** Runs all tests, or those named; those that are in the store already are left out if the run is a continued one. */
 export async function runAll(machine: IgtMachine, names: readonly string[], resume: boolean): Promise<Reports> {
   const all = await machine.tests(FAMILIES);
-  const reports: Reports = resume || names.length > 0 ? load() : {};
+  const reports: Reports = resume || names.length > 0 ? load().reports : {};
   const wanted = (names.length > 0 ? all.filter((test) => names.includes(test)) : all).filter(
     (test) => !resume || reports[test] === undefined,
   );
   for (const [at, test] of wanted.entries()) {
     const report = await runTest(machine, test);
     reports[test] = report;
-    save(reports);
-    writeFileSync(join(projectRoot(), 'docs/igt.md'), render(reports));
+    save({ tests: all, reports });
     const count = (verdict: string) => report.results.filter((result) => result.verdict === verdict).length;
     showProgress(
       `${at + 1}/${wanted.length} ${test}: ${count('pass')} pass, ${count('fail')} fail, ${count('skip')} skip, ${count('timeout')} timeout, ${report.notRun.length + report.notRunMore} not run`,

@@ -1,5 +1,5 @@
 /** The manual's page of what IGT says: every subtest of every test, with the reason of each that did not pass. */
-import type { Reports, TestReport } from './all.js';
+import type { Store, TestReport } from './all.js';
 import type { SubtestResult } from './log.js';
 import type { Verdict } from './outcome.js';
 
@@ -14,7 +14,8 @@ npm run test:guest -- --igt-all gem_busy kms_flip  # these again
 
 Single subtests and lists of them are run as the [guest rig](guest-rig.md) says. A reason is in IGT's own words: the
 requirement that the device or the kernel does not meet, or the assertion that failed. "timeout" is a subtest that had not
-ended when the time for its test was up, on two cores that emulate the guest; "not run" are those that came after it.
+ended when the time for its test was up, on two cores that emulate the guest; "not run" are those that came after it, and
+tests that have not been tried yet.
 `;
 
 function cell(text: string): string {
@@ -51,8 +52,13 @@ function rows(report: TestReport): string[] {
   return lines;
 }
 
-export function render(reports: Reports): string {
-  const tests = Object.values(reports).sort((one, other) => (one.test < other.test ? -1 : 1));
+/** A test that has not been run is one row, so that none is missing. */
+function unknown(test: string): TestReport {
+  return { test, results: [], notRun: [''], notRunMore: 0 };
+}
+
+export function render({ tests: names, reports }: Store): string {
+  const tests = [...names].sort().map((test) => reports[test] ?? unknown(test));
   const families = [...new Set(tests.map(({ test }) => test.split('_')[0] ?? ''))];
   const counted = families.map((family) => {
     const mine = tests.filter(({ test }) => test.startsWith(`${family}_`));
