@@ -19,6 +19,8 @@ export interface GuestOptions {
   readonly append?: string;
   /** Each write to the device waits for its answer, as on a bus that posts nothing. */
   readonly noPostedWrites?: boolean;
+  /** QEMU's name of the processor; default: the least that there is. */
+  readonly cpu?: string;
   /** A disk image that the guest may read. */
   readonly disk?: string;
   /** A folder of the host's that the guest sees as 9p tag "share" and may write to. */
@@ -62,7 +64,7 @@ export function kernelCommandLine(options: Pick<GuestOptions, 'steps' | 'console
 function qemuArguments(options: GuestOptions): string[] {
   const memory = options.memoryMiB ?? DEFAULT_MEMORY_MIB;
   const args = ['-M', 'pc,memory-backend=m0', '-object', `memory-backend-memfd,id=m0,size=${memory}M,share=on`];
-  args.push('-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '1', '-m', `${memory}`);
+  args.push('-accel', 'tcg,thread=multi', '-cpu', options.cpu ?? 'qemu64', '-smp', '1', '-m', `${memory}`);
   args.push('-nodefaults', '-vga', 'none', '-display', 'none', '-serial', 'stdio', '-no-reboot');
   if (options.socket !== null) {
     const device = {

@@ -25,6 +25,8 @@ export interface Ran {
   readonly complaints: readonly string[];
 }
 
+/** A processor with SSE 4.2: Intel's VA-API driver is compiled for one, and so is each that has such a GPU. */
+const CPU = 'Nehalem';
 /** Two of these fit any device. */
 const VGPU = { lowMiB: 128, highMiB: 512, fences: 8, monitor: true };
 /** For a program that was told to end, and the machine's own slowness. */
@@ -34,10 +36,12 @@ const TIMED_OUT = [124, 137, 143];
 
 export class MesaMachine {
   readonly vgpuId: number;
+  readonly #client: MediatorClient;
   readonly #guest: Guest;
   readonly #share: string;
 
-  private constructor(guest: Guest, share: string, vgpuId: number) {
+  private constructor(client: MediatorClient, guest: Guest, share: string, vgpuId: number) {
+    this.#client = client;
     this.#guest = guest;
     this.#share = share;
     this.vgpuId = vgpuId;
@@ -51,7 +55,7 @@ export class MesaMachine {
     const share = join(logFolder, name);
     mkdirSync(share);
     const { qemuRoot, image, disk } = rig;
-    const guest = new Guest({ name, qemuRoot, image, socket, memoryMiB, disk, share, logFolder });
+    const guest = new Guest({ name, qemuRoot, image, socket, memoryMiB, cpu: CPU, disk, share, logFolder });
     try {
       await guest.booted();
       await guest.mustStep('probe');
@@ -60,7 +64,7 @@ export class MesaMachine {
       guest.kill();
       throw error;
     }
-    return new MesaMachine(guest, share, id);
+    return new MesaMachine(client, guest, share, id);
   }
 
   get running(): boolean {
@@ -70,7 +74,8 @@ export class MesaMachine {
   async run(program: Program): Promise<Ran> {
     const { name, command, seconds: limit } = program;
     const started = performance.now();
-    const wrong = await this.#outcome(program, `${limit} ${name} ${command}`);
+    const before = await this.#engineSeconds();
+    const wrong = (await this.#outcome(program, `${limit} ${name} ${command}`)) ?? (await this.#lazy(program, before));
     const seconds = (performance.now() - started) / 1000;
     return { seconds, wrong, complaints: complaints(this.#read(`${name}.kernel`).split('\n')) };
   }
@@ -85,11 +90,32 @@ export class MesaMachine {
       return `the guest says nothing more: ${error.message}`;
     }
     const output = this.#read(program.name);
-    const last = output.trimEnd().split('\n').slice(-4).join('\n        ');
+    const last = output
+      .trimEnd()
+      .split('\n')
+      .slice(-4)
+      .map((line) => line.slice(0, 200))
+      .join('\n        ');
     if (TIMED_OUT.includes(code)) return `not at its end after ${program.seconds} s\n        ${last}`;
     if (code !== 0) return `exit code ${code}\n        ${last}`;
     const reason = program.judge(output);
     return reason === null ? null : `${reason}\n        ${last}`;
+  }
+
+  /** GPU time that this guest was charged so far, by engine. */
+  async #engineSeconds(): Promise<Map<string, number>> {
+    const engines = await this.#client.engines();
+    return new Map(engines.map(({ name, perVgpu }) => [name, perVgpu[`${this.vgpuId}`] ?? 0]));
+  }
+
+  /** null if the program kept the GPU at work for as long as its frames take. */
+  async #lazy(program: Program, before: ReadonlyMap<string, number>): Promise<string | null> {
+    const after = await this.#engineSeconds();
+    for (const [engine, least] of Object.entries(program.gpuSeconds)) {
+      const seconds = (after.get(engine) ?? 0) - (before.get(engine) ?? 0);
+      if (seconds < least) return `${engine} was at work for ${seconds} s only; its frames take at least ${least}`;
+    }
+    return null;
   }
 
   #read(name: string): string {

@@ -137,7 +137,8 @@ step_program() {
   name=${rest%% *}
   mark="xengt program $name $number"
   echo "$mark" >/dev/kmsg
-  setsid timeout -k 5 "$seconds" chroot /mesa /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp XDG_RUNTIME_DIR=/run \
+  mkdir -p -m 700 /mesa/run/user
+  setsid timeout -k 5 "$seconds" chroot /mesa /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp XDG_RUNTIME_DIR=/run/user \
     LIBVA_DRIVER_NAME=iHD /bin/sh -c "cd /tmp; ${rest#* }" </dev/null >"/share/$name" 2>&1
   code=$?
   dmesg | sed "1,/$mark/d" >"/share/$name.kernel"

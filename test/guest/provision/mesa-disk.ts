@@ -16,11 +16,11 @@ import { runIsolated } from './run-command.js';
 const SUITE = 'trixie';
 const PACKAGES = [
   ...['libgl1-mesa-dri', 'libegl1', 'libegl-mesa0', 'libgles2', 'libgl1', 'libglx-mesa0', 'mesa-vulkan-drivers'],
-  ...['mesa-utils-bin', 'kmscube', 'glmark2-es2-drm', 'vulkan-tools', 'vkmark'],
+  ...['mesa-utils-bin', 'kmscube', 'glmark2-es2-drm', 'vulkan-tools', 'vkmark', 'weston'],
   ...['intel-media-va-driver', 'vainfo', 'ffmpeg'],
 ];
 /** Raised whenever the recipe below changes, so that an old disk is not taken for the new one. */
-const RECIPE = 1;
+const RECIPE = 2;
 const SIZE = '1G';
 
 /** Where a guest finds the film, and how many pictures it has. */
