@@ -3,13 +3,16 @@
  * that holds little, so that a pause saves nothing up for later, and what a workload takes beyond it is a debt: over any time t a
  * vGPU of cap c has at most c·t, the bucket, and one workload (docs/scheduler.md).
  */
-import { NS_PER_MS } from '../../base/index.js';
+import { NS_PER_MS, NS_PER_S } from '../../base/index.js';
 import { NO_CAP, price, type SchedulingPolicy, type Share } from './contract.js';
 
 /** For how long a bucket takes in time that is not used: two rounds of the others' turns, in which nobody is to lose his part. */
 const FILLS_NS = 16 * NS_PER_MS;
 /** The most that a bucket holds: half a hundredth of a second, so that a second's part is exceeded by less than a hundredth. */
 const BUCKET_MOST_NS = 5 * NS_PER_MS;
+
+/** Longest that a vGPU is kept back, whatever its debt: its guest's driver would take a longer wait for a hang. */
+const KEPT_BACK_NS = 2 * NS_PER_S;
 
 /** @returns ns that the bucket of a vGPU with such a part of the time holds */
 export function bucketNs(part: number): number {
@@ -37,6 +40,8 @@ export class Capped implements SchedulingPolicy {
   /** Those that have work and are kept back. */
   #kept = 0;
   #periodEnd = 0;
+  /** A cap is to change: whoever is kept back may be let go then. */
+  #changes = false;
 
   constructor(inner: SchedulingPolicy, periodNs: number) {
     this.#inner = inner;
@@ -54,6 +59,7 @@ export class Capped implements SchedulingPolicy {
     const bucket = this.#buckets[vgpu];
     if (!bucket) return;
     bucket.coming = share.cap / NO_CAP;
+    this.#changes = true;
     this.#inner.change(vgpu, share);
   }
 
@@ -98,7 +104,7 @@ export class Capped implements SchedulingPolicy {
     if (!bucket) return;
     this.#inner.charge(vgpu, ran, occupied, now);
     this.#fill(bucket, now);
-    bucket.level -= bucket.part < 1 ? price(ran, occupied) : 0;
+    if (bucket.part < 1) bucket.level = Math.max(bucket.level - price(ran, occupied), -bucket.part * KEPT_BACK_NS);
     if (bucket.level >= 0 || !bucket.passed) return;
     bucket.passed = false;
     this.#kept++;
@@ -122,6 +128,7 @@ export class Capped implements SchedulingPolicy {
   due(now: number): number {
     let due = this.#inner.due(now);
     if (this.#kept === 0) return due;
+    if (this.#changes) due = Math.min(due, Math.max(now, this.#periodEnd));
     for (let i = 0; i < this.#ids.length; i++) {
       const bucket = this.#buckets[this.#ids[i]!]!;
       if (bucket.isReady && !bucket.passed) due = Math.min(due, bucket.since + Math.ceil(-bucket.level / bucket.part));
@@ -131,6 +138,8 @@ export class Capped implements SchedulingPolicy {
 
   #newPeriod(now: number): void {
     this.#periodEnd = now + this.#period;
+    if (!this.#changes) return;
+    this.#changes = false;
     for (let i = 0; i < this.#ids.length; i++) {
       const bucket = this.#buckets[this.#ids[i]!]!;
       if (bucket.coming === bucket.part) continue;

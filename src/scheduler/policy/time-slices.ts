@@ -18,6 +18,8 @@ export const PERIOD_NS = 8 * NS_PER_MS;
 const HOLD_PART = 1 / 4;
 /** How long it is waited for, in think times. */
 const HOLD_THINKS = 4;
+/** Most rounds that a debt is paid in, a second's worth: after a hang its guest is not to wait as long again. */
+const MOST_ROUNDS = 125;
 /** How much of the last think time goes into the average. */
 const LEARN = 1 / 4;
 
@@ -102,7 +104,7 @@ export class TimeSlices implements SchedulingPolicy {
     // It thinks from when its work is done.
     if (all.isReady[row] === 0) all.idleSince[row] = now;
     if (!this.#has(row)) {
-      all.left[row]! -= price(ran, occupied);
+      this.#take(row, price(ran, occupied));
       return;
     }
     this.#ran += ran;
@@ -145,8 +147,13 @@ export class TimeSlices implements SchedulingPolicy {
   #pay(kept: number): void {
     this.#kept += kept;
     const due = price(this.#ran, this.#kept);
-    this.#all.left[this.#at]! -= due - this.#charged;
+    this.#take(this.#at, due - this.#charged);
     this.#charged = due;
+  }
+
+  #take(row: number, ns: number): void {
+    const { left } = this.#all;
+    left[row] = Math.max(left[row]! - ns, -MOST_ROUNDS * this.#slice(row));
   }
 
   /** Whether the engine waits for the vGPU whose turn it is and that has nothing queued. */
