@@ -12,9 +12,8 @@ export interface Running {
   readonly workload: Workload;
   readonly prepared: Prepared;
   readonly contextId: number;
-  /** When its preparation began and when it was submitted, of the accounts' clock. */
+  /** When its preparation began, of the accounts' clock. */
   readonly taken: number;
-  readonly submitted: number;
   /** It was submitted a second time, after the device lost it. */
   readonly again: boolean;
 }

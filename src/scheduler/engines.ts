@@ -228,10 +228,9 @@ export class Engines {
   ): void {
     // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
     this.#serial = (this.#serial + 1) & 0xfffff;
-    const submitted = this.#realTime.now();
-    slot.running = { client, workload, prepared, contextId: this.#serial, taken, submitted, again };
+    slot.running = { client, workload, prepared, contextId: this.#serial, taken, again };
     slot.watch.begin(this.#serial, this.#limitsOf(client.id), this.#clock.now());
-    slot.ledger.run(client.id, submitted);
+    slot.ledger.run(client.id, this.#realTime.now());
     slot.driver.submit(prepared.descriptor, this.#serial);
   }
 
