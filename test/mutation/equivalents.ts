@@ -280,6 +280,10 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'a verdict that is not used although it could be is judged anew, to the same end',
       { 'key.trust = perProcess ?': ['perProcess → false'] },
     ],
+    [
+      'what is put among 32-bit words has 32 bits',
+      { 'if (perProcess) this.patch(at,': ['(this.words[at]! & ~BBS_PPGTT) >>> 0 → this.words[at]! & ~BBS_PPGTT'] },
+    ],
     ['what is postponed begins at its own address', { 'const place = this.#place(0);': ['0 → 1'] }],
     [
       'the first copy is not postponed: it is the one that postpones',
@@ -500,6 +504,13 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   ]),
   ...of('src/cmd-parser/verdict-record.ts', [
     [
+      'what is not there is of no batch',
+      {
+        'for (let i = patched.length - 3;': ['patched.length - 3 → patched.length + 3'],
+        'for (let v = 0; v < this.#versions.length;': ['v < this.#versions.length → v <= this.#versions.length'],
+      },
+    ],
+    [
       'a record that reaches into an earlier batch is not kept',
       { 'if (version < 0 || batch <': ['batch < this.#mark.batches → false'] },
     ],
@@ -543,6 +554,9 @@ export const EQUIVALENTS: readonly Equivalent[] = [
         'other.sourceGmadr === batch.sourceGmadr &&': ['other.sourceGmadr === batch.sourceGmadr → true'],
         'other.level === batch.level &&': ['other.level === batch.level → true'],
         'other.perProcess === batch.perProcess': ['other.perProcess === batch.perProcess → true'],
+        'if (first + batches.length > BATCH_BUDGET_COUNT)': [
+          'first + batches.length > BATCH_BUDGET_COUNT → first + batches.length >= BATCH_BUDGET_COUNT',
+        ],
       },
     ],
     [
@@ -599,5 +613,20 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     ],
     ['every scan ends with it', { '^#survey = false;': ['false → true'] }],
     ['an address of a dword is no larger', { 'return address < 0x100000000 &&': ['0x100000000 → 0xffffffff'] }],
+  ]),
+  ...of('src/cmd-parser/memory-handlers.ts', [
+    [
+      'addresses are multiples of the alignment, own ranges are pages: a byte less ends with the same page',
+      { 'const PERF_REPORT_BYTES': ['256 → 255'], 'const POST_SYNC_BYTES': ['8 → 7'] },
+    ],
+  ]),
+  ...of('src/cmd-parser/scanner.ts', [
+    [
+      'where nothing jumps between batches, looking for a circle finds none',
+      {
+        'for (let k = 0; k < patchAt.length; k++) if': ['patchAt[k]!.batch >= 0 → true'],
+        'if (jumps === 0) return;': ['jumps === 0 → false'],
+      },
+    ],
   ]),
 ];

@@ -66,3 +66,13 @@ describe('a refusal that is about no address', () => {
     expect(ring('privileged', jump('privileged', BATCH), {})).toMatchObject({ gmadr: BATCH, register: -1 });
   });
 });
+
+describe('where a refusal is', () => {
+  it('is said of rings, of workaround buffers and of batches', () => {
+    const bad = [NOOP, ...FORBIDDEN];
+    expect(ring('privileged', bad, {}).message).toMatch(/^RCS ring dword 1: MI_CLFLUSH/);
+    expect(ring('privileged', bad, {}, { trust: 'wa' }).message).toMatch(/^RCS workaround buffer dword 1: MI_CLFLUSH/);
+    const inBatch = ring('privileged', jump('privileged', BATCH), { [BATCH]: bad });
+    expect(inBatch.message).toMatch(new RegExp(`^RCS batch 0x${BATCH.toString(16)} dword 1: MI_CLFLUSH`));
+  });
+});

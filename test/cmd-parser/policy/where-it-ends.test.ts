@@ -100,6 +100,32 @@ describe('a length that is refused', () => {
   });
 });
 
+describe('commands whose length is refused', () => {
+  it.each(ENGINES.map(({ name, id }) => [name, id] as const))('%s: none of them is passed', (_name, engine) => {
+    const scanner = new Scanner(SKL, commandAccess());
+    const words = new Uint32Array(600);
+    const common = { engine, trust: 'ring', words, start: 0, end: 600, ranges: RANGES, hwspPage: HWSP } as const;
+    const out = createScanResult();
+    const wrong: string[] = [];
+    let tried = 0;
+    for (const row of scanner.tableOf(engine).rows) {
+      const { totals, width = 0, bias = 0 } = row?.length ?? {};
+      if (row === undefined || totals === undefined) continue;
+      const most = bias + 2 ** width - 1;
+      for (const total of [totals[0]! - 1, totals.at(-1)! + 1, bias, most]) {
+        if (totals.includes(total) || total < bias || total > most) continue;
+        words.fill(0);
+        words[0] = row.header + total - bias;
+        scanner.scan({ ...common, ggtt: framesOf({}) }, out);
+        tried++;
+        if (out.ok || out.commands !== 0 || out.dwords !== 0) wrong.push(`${row.name} of ${total}: ${out.message}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(tried).toBeGreaterThan(20);
+  });
+});
+
 describe('bits of the register table that the scanner does not know', () => {
   it.each([
     [0, false],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { TRACE_BUDGET_PAGES } from '../../../src/cmd-parser/index.js';
 import { BCS, CMD } from '../../../src/hw/index.js';
+import { BATCH } from '../harness.js';
 import { PROCESS } from '../policy/judge.js';
 import {
   END,
@@ -13,6 +14,7 @@ import {
   NOOP,
   noops,
   PAGE,
+  PPGTT,
   pieces,
   ring,
   run,
@@ -117,5 +119,30 @@ describe('a batch in place that runs again', () => {
     expect(run('ppgtt', still)).toMatchObject({ ok: true, loop: true });
     const both = { [PROCESS]: [...put(at, 1, 2), ...put(at, 1), ...put(at + 4, 2), ...start] };
     expect(run('ppgtt', both, { engine: BCS })).toMatchObject({ ok: true, loop: true });
+  });
+});
+
+describe('a store whose address has its lowest bits set', () => {
+  it.each(['privileged', 'copied', 'haswell'] as const)('%s: goes to the dword all the same', (home) => {
+    const base = home === 'privileged' ? BATCH : PROCESS;
+    for (const bits of [1, 2, 3]) {
+      const into = run(home, { [base]: [...store(home, base + 4 + bits, JUNK), NOOP, END] });
+      expect([bits, into.code, into.dword, into.gmadr]).toEqual([bits, 'self-modifying', 1, base + 4]);
+    }
+  });
+  it('changes what runs in place', () => {
+    for (const bits of [1, 2, 3]) {
+      expect(run('ppgtt', { [PROCESS]: [...put(PROCESS + 16 + bits, NOOP), JUNK, END] }).ok).toBe(true);
+    }
+  });
+});
+
+describe('a survey of a batch that starts another in global memory', () => {
+  it('goes on in the process, wherever that is', () => {
+    for (const address of [PROCESS + PAGE, 0x12_0000_0000]) {
+      const [header, ...rest] = jump('ppgtt', address);
+      const memory = { [PROCESS]: [(header! & ~PPGTT) >>> 0, ...rest], [address]: [NOOP, NOOP, END] };
+      expect(run('ppgtt', memory, { survey: true })).toMatchObject({ code: 'global-select', commands: 4, dwords: 6 });
+    }
   });
 });
