@@ -8,7 +8,7 @@ import { PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js
 import { CTX, CTX_DWORDS, contextPages, type EngineId, type Platform } from '../hw/index.js';
 import type { Client } from './client.js';
 import type { HostBuffer, HostGm } from './host-gm.js';
-import { carry } from './page-pairs.js';
+import { carry, same } from './page-pairs.js';
 import type { Workload } from './workload.js';
 
 /** Shadows of one vGPU and engine. A desktop's processes that draw at a time are fewer. */
@@ -35,6 +35,7 @@ export class ContextShadows {
     const { words, at } = shadow.image.memory;
     const first = workload.lrca >>> PAGE_SHIFT;
     const pages = contextPages(workload.engine, this.platform.gen);
+    if (this.#unchanged(client, first, pages, shadow)) return shadow;
     for (let page = 1; page < pages; page++) {
       const from = client.locate(first + page);
       if (from < 0) {
@@ -49,11 +50,12 @@ export class ContextShadows {
   }
 
   /** Brings the engine's state back into the guest's image, with the head where the guest's ring now is. */
-  save(client: Client, workload: Workload, { image }: ContextShadow): void {
-    const { words, at } = image.memory;
+  save(client: Client, workload: Workload, shadow: ContextShadow): void {
+    const { words, at } = shadow.image.memory;
     const first = workload.lrca >>> PAGE_SHIFT;
     const pages = contextPages(workload.engine, this.platform.gen);
-    for (let page = 1; page < pages; page++) {
+    const last = this.#unchanged(client, first, pages, shadow) ? 1 : pages - 1;
+    for (let page = 1; page <= last; page++) {
       const to = client.locate(first + page);
       if (to < 0) continue;
       const from = at + page * PAGE_DWORDS;
@@ -69,6 +71,18 @@ export class ContextShadows {
   release(client: Client): void {
     for (const shadows of client.contexts) for (const { image } of shadows ?? []) this.gm.free(image);
     client.contexts.length = 0;
+  }
+
+  /** Where a guest's image lies in one piece, which it mostly does, one look tells that nothing of it differs from the shadow. */
+  #unchanged(client: Client, first: number, pages: number, { image }: ContextShadow): boolean {
+    const start = client.locate(first + 1);
+    const { words } = client;
+    for (let page = 2; page < pages; page++) {
+      if (client.locate(first + page) !== start + (page - 1) * PAGE_DWORDS || client.words !== words) return false;
+    }
+    if (start < 0) return false;
+    const from = image.memory.at + PAGE_DWORDS + CTX_DWORDS;
+    return same(words, start + CTX_DWORDS, image.memory.words, from, (pages - 1) * PAGE_DWORDS - CTX_DWORDS);
   }
 
   /** The last used stands first. */

@@ -25,7 +25,8 @@ export function carry(from: Uint32Array, fromAt: number, to: Uint32Array, toAt: 
   return dwords * 4;
 }
 
-function same(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, dwords: number): boolean {
+/** Whether `dwords` dwords are the same. */
+export function same(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, dwords: number): boolean {
   const aBytes = bufferOf(a);
   const bBytes = bufferOf(b);
   if (aBytes !== null && bBytes !== null) {

@@ -96,6 +96,30 @@ describe('a context', () => {
     expectFilled(0, 1);
   });
 
+  test('whose pages lie here and there in the guest’s memory is looked at page by page, with the same outcome', () => {
+    fill(0, 1);
+    const scatter = (): void => {
+      for (const number of [4, 11])
+        guest.guest.writeGgtt(guest.guest.ggttBase + number, (0x700 + number) * 4096 + 1, 0);
+    };
+    const submit = (): { into: number; back: number } => {
+      const before = { ...machine.arbiter.copiedBytes(1) };
+      guest.submit(RCS, ++tag, 0, [USER_INTERRUPT, 0]);
+      scatter();
+      machine.run(MS);
+      expect(guest.done.at(-1)).toMatchObject({ tag, result: 'complete' });
+      const { contextIn, contextOut } = machine.arbiter.copiedBytes(1);
+      return { into: contextIn - before.contextIn, back: contextOut - before.contextOut };
+    };
+    guest.guest.page(0x70b)[9] = 0x77;
+    submit();
+    submit();
+    expect(submit()).toEqual({ into: 0, back: 0 });
+    guest.guest.page(0x70b)[9] = 0x78;
+    expect(submit()).toEqual({ into: 4096, back: 0 });
+    expect(guest.guest.page(0x70b)[9]).toBe(0x78);
+  });
+
   test('with a page that is not mapped is refused, and its shadow does no harm later', () => {
     fill(0, 1);
     run(0);
