@@ -21,7 +21,7 @@ const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 const USAGE = `npm run test:guest -- [--kernel NAME]... [--type NAME]
 npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]
 npm run test:guest -- --igt-all [TEST]... [--igt-resume] [--igt-timeout SECONDS]
-npm run test:guest -- --mesa [PROGRAM]... [--memory MIB] [--kernel NAME]...`;
+npm run test:guest -- --mesa [PROGRAM]... [--platform NAME] [--memory MIB] [--kernel NAME]...`;
 
 interface Wanted {
   readonly kernels: readonly string[];
@@ -42,6 +42,7 @@ function fromArguments(): Wanted {
         'igt-all': { type: 'boolean', default: false },
         'igt-resume': { type: 'boolean', default: false },
         mesa: { type: 'boolean', default: false },
+        platform: { type: 'string', default: 'SKL' },
         'igt-timeout': { type: 'string', default: `${IGT_DEFAULTS.limitSeconds}` },
         memory: { type: 'string', default: `${IGT_DEFAULTS.memoryMiB}` },
       },
@@ -59,7 +60,8 @@ function fromArguments(): Wanted {
       return { kernels: [], type: values.type, igt, mesa: null };
     }
     if (values.mesa) {
-      const mesa = { kernels: given, names: positionals, memoryMiB: Number.parseInt(values.memory, 10) };
+      const { platform, memory } = values;
+      const mesa = { kernels: given, names: positionals, platform, memoryMiB: Number.parseInt(memory, 10) };
       return { kernels: [], type: values.type, igt: null, mesa };
     }
     if (positionals.length > 0) throw new XengtError('XENGT_E_USAGE', `"${positionals[0]}" is no option`);

@@ -14,6 +14,8 @@ export interface MesaRequest {
   readonly kernels: readonly string[];
   /** Programs by name; none: all. */
   readonly names: readonly string[];
+  /** Of the model GPU. */
+  readonly platform: string;
   readonly memoryMiB: number;
 }
 
@@ -95,7 +97,9 @@ export async function mesaMain(request: MesaRequest): Promise<number> {
   const logFolder = newLogFolder();
   showProgress(`Mesa: output of the programs, consoles and the mediator's log are in ${logFolder}`);
   const checks = new Checks();
-  const mediator = await checks.works('the mediator starts', () => Mediator.start(runFolder, logFolder));
+  const mediator = await checks.works(`the mediator starts with a ${request.platform}`, () =>
+    Mediator.start(runFolder, logFolder, ['--platform', request.platform]),
+  );
   if (mediator === undefined) return checks.finish();
   const started = await Promise.all(
     kernels.map((kernel, at) => {

@@ -115,7 +115,7 @@ export const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'vulkaninfo',
-    title: 'vulkaninfo finds the anv driver',
+    title: 'vulkaninfo finds the Vulkan driver of Intel',
     command: 'vulkaninfo',
     seconds: 240,
     gpuSeconds: {},
