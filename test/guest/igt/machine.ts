@@ -83,6 +83,8 @@ export class IgtMachine {
     }
     const seconds = (performance.now() - started) / 1000;
     let verdict: Verdict = code === null ? 'timeout' : verdictOf(code);
+    // A signal before the time was up is the test's own end: one of its children was killed.
+    if (verdict === 'timeout' && seconds < this.limitSeconds) verdict = 'fail';
     // Some programs spend minutes on the subtests around the one that they were to run: they are ended, it has its verdict.
     if (verdict === 'timeout' && saidSuccess(log, wanted.subtest)) {
       verdict = 'pass';

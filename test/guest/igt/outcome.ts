@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<Exclude<Verdict, 'pass'>, readonly RegExp[]>> = {
     /Failed assertion: (.*)/,
     /^Received signal (.*)/,
     /^Unknown subtest: (.*)/,
+    /^(Timed out waiting for children)/,
     /CRITICAL: (.*)/,
     /WARNING: (.*)/,
   ],
