@@ -13,6 +13,7 @@
               "native/memory.cc",
               "native/eventfd.cc",
               "native/waiter.cc",
+              "native/fuse.cc",
               "native/xen.cc",
               "native/xen_guest.cc",
               "native/xen_libs.cc",

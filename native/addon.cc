@@ -7,6 +7,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   xengt::RegisterMemory(env, exports);
   xengt::RegisterEventfd(env, exports);
   xengt::RegisterWaiter(env, exports);
+  xengt::RegisterFuse(env, exports);
   xengt::RegisterXen(env, exports);
   xengt::RegisterXenMemory(env, exports);
   return exports;

@@ -1,6 +1,6 @@
 // The native addon: what Node cannot do by itself and the mediator needs. Descriptors over UNIX sockets, shared memory of
-// guests, event descriptors, and one blocking wait over all of them. No policy: every function is one operation, answers
-// with a number (a result, or a negative errno) and leaves the decision to TypeScript.
+// guests, event descriptors, one blocking wait over all of them, and a file system of our own. No policy: every function is
+// one operation, answers with a number (a result, or a negative errno) and leaves the decision to TypeScript.
 //
 // State: the only state shared between threads is the table of mappings (memory.cc). Everything else belongs to the
 // descriptors, so the addon can be loaded in any number of worker threads at once.
@@ -18,6 +18,7 @@ void RegisterSocket(Napi::Env env, Napi::Object exports);
 void RegisterMemory(Napi::Env env, Napi::Object exports);
 void RegisterEventfd(Napi::Env env, Napi::Object exports);
 void RegisterWaiter(Napi::Env env, Napi::Object exports);
+void RegisterFuse(Napi::Env env, Napi::Object exports);
 void RegisterXen(Napi::Env env, Napi::Object exports);
 void RegisterXenMemory(Napi::Env env, Napi::Object exports);
 

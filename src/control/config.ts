@@ -35,6 +35,8 @@ export interface DaemonConfig {
   /** BAR of a device of the host that stands for the physical aperture of Xen guests. */
   readonly apertureBar: string | undefined;
   readonly stateDir: string;
+  /** Folder at which the tree is mounted; absent: nowhere. */
+  readonly sysfs?: string | undefined;
   /** Whether the domains of the host are followed; absent: off. */
   readonly xen?: XenMode;
   /** xenstored's socket; absent: where it usually is. */
@@ -64,6 +66,7 @@ const schema = record({
     HOST_BAR.test(value),
   ).optional(),
   stateDir: text('an absolute path', isPath).optional(),
+  sysfs: text('an absolute path', isPath).optional(),
   xen: choice(XEN_MODES).optional(),
   demo: flag().optional(),
   replay: list(text('an absolute path', isPath), 'paths of journals').optional(),
@@ -83,6 +86,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   policy: 'XENGT_POLICY',
   apertureBar: 'XENGT_APERTURE_BAR',
   stateDir: 'XENGT_STATE_DIR',
+  sysfs: 'XENGT_SYSFS',
   xen: 'XENGT_XEN',
   demo: 'XENGT_DEMO',
   replay: 'XENGT_REPLAY',
@@ -97,6 +101,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   policy: '--policy',
   apertureBar: '--aperture-bar',
   stateDir: '--state-dir',
+  sysfs: '--sysfs',
   xen: '--xen',
   demo: '--no-demo',
   replay: '--replay',
@@ -113,6 +118,7 @@ export interface ServeFlags {
   readonly policy?: string;
   readonly apertureBar?: string;
   readonly stateDir?: string;
+  readonly sysfs?: string;
   readonly xen?: string;
   readonly demo?: boolean;
   readonly replay?: readonly string[];
@@ -135,6 +141,7 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     policy: merged.policy ?? 'shares',
     apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
+    sysfs: merged.sysfs,
     xen: merged.xen ?? 'auto',
     // As Xen's own tools have it.
     xenstored: given(environment.XENSTORED_PATH),
@@ -166,7 +173,7 @@ function absolute(value: unknown, base: string): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const at = (path: unknown) => (typeof path === 'string' && path !== '' ? resolve(base, path) : path);
   const out: Record<string, unknown> = { ...value };
-  for (const key of ['api', 'stateDir', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
+  for (const key of ['api', 'stateDir', 'sysfs', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
   if (Array.isArray(out.replay)) out.replay = out.replay.map(at);
   if (Array.isArray(out.vgpus)) out.vgpus = out.vgpus.map((vgpu: unknown) => absolute(vgpu, base));
   return out;
@@ -191,6 +198,7 @@ function fromFlags(flags: ServeFlags): Layer {
     policy: flags.policy,
     apertureBar: flags.apertureBar,
     stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
+    sysfs: flags.sysfs === undefined ? undefined : fromText('sysfs', flags.sysfs),
     xen: flags.xen,
     demo: flags.demo,
     replay: flags.replay?.map((file) => resolve(file)),
@@ -211,6 +219,7 @@ function fromText(key: string, value: string): unknown {
       return value.split(delimiter).map((file) => (file === '' ? file : resolve(file)));
     case 'api':
     case 'stateDir':
+    case 'sysfs':
       return resolve(value);
     default:
       return value;

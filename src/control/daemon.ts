@@ -7,6 +7,7 @@ import { reasonOf, XengtError } from '../base/index.js';
 import type { MediatorApi } from '../mediator/api.js';
 import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
+import { type Mounted, mountTree, type Places, placesOf } from './fuse/index.js';
 import { createGuests } from './guests.js';
 import { buildApp } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
@@ -14,6 +15,7 @@ import type { Log } from './log.js';
 import { Metrics } from './metrics.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
+import { deviceOf, GROUPS, Tree } from './tree/index.js';
 import { XenDomains } from './xen/index.js';
 
 /** How a mediator is started; the wiring in main passes the real one. */
@@ -59,11 +61,12 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     package: ours,
     log,
   };
+  const places = placesOf(config.api, config.sysfs);
   // The socket first: it is what says that another daemon is running already.
   const api = buildApp(parts, { readOnly: false, localHostOnly: false });
   undo.push(() => api.close());
-  await listenUnix(api, config.api);
-  undo.push(async () => rmSync(config.api, { force: true }));
+  await listenUnix(api, places.api);
+  undo.push(async () => rmSync(places.api, { force: true }));
 
   let metrics: TcpAddress | null = null;
   if (config.metrics !== null) {
@@ -74,6 +77,11 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   await announce(config, metrics, mediator, ours, log);
   undo.push(() => domains.stop());
   await domains.start();
+  if (config.sysfs !== undefined) {
+    const tree = await mountedTree(config.sysfs, places, mediator, domains, log);
+    undo.push(async () => tree.unmount());
+    log.info(`sysfs:       ${config.sysfs}`);
+  }
   await createGuests(config, mediator, ours.root, log);
   await domains.changed();
 
@@ -86,6 +94,25 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
         if (failure !== undefined) throw failure;
       });
       return stopped;
+    },
+  };
+}
+
+/** The tree of attributes, mounted. */
+async function mountedTree(
+  path: string,
+  { sockets, links }: Places,
+  mediator: MediatorApi,
+  domains: XenDomains,
+  log: Log,
+): Promise<Mounted> {
+  const surroundings = { ...(await deviceOf(mediator)), sockets, links, xen: domains.followed };
+  const tree = new Tree({ mediator, surroundings, groups: GROUPS, domainsChanged: () => domains.changed() });
+  const mounted = mountTree({ tree, path, log });
+  return {
+    unmount: () => {
+      mounted.unmount();
+      tree.close();
     },
   };
 }

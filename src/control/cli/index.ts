@@ -105,6 +105,7 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--aperture-bar <bar>', 'BAR of the host that Xen guests reach as their aperture (XENGT_APERTURE_BAR)')
     .option('--policy <name>', 'how the engines are shared: shares (by weight) or priority (XENGT_POLICY)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
+    .option('--sysfs <folder>', 'mount the tree of attributes there (XENGT_SYSFS)')
     .option(
       '--xen <mode>',
       'give vGPUs to domains of this Xen host that ask: auto (where xenstored is), on, off (XENGT_XEN)',
