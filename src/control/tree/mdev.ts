@@ -5,7 +5,7 @@
  * drivers/vfio/mdev/mdev_sysfs.c (what is EINVAL).
  */
 import type { TypeInfo, VgpuInfo } from '../../mediator/api.js';
-import { type Declared, declare, type Member, RO, WO, wholeOf } from './declare.js';
+import { type Declared, declare, type Member, ONE, RO, WO, wholeOf } from './declare.js';
 import { TreeRefusal } from './errno.js';
 import { PARENT } from './own.js';
 import { isUuid, type State, type Surroundings } from './state.js';
@@ -129,7 +129,7 @@ export const mdevGroups: readonly Declared[] = [
   declare<null>({
     at: 'bus/mdev/devices',
     doc: 'All mdevs, where a bus has its devices.',
-    members: () => [[{}, null]],
+    members: () => ONE,
   }),
   declare<VgpuInfo>({
     at: 'bus/mdev/devices',

@@ -4,7 +4,7 @@
  */
 import type { MediatorApi, VgpuInfo, VgpuStats } from '../../mediator/api.js';
 import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../../scheduler/index.js';
-import { type Declared, declare, type Member, oneOf, RO, type Row, RW, WO, wholeOf } from './declare.js';
+import { type Declared, declare, type Member, ONE, oneOf, RO, type Row, RW, WO, wholeOf } from './declare.js';
 import { TreeRefusal } from './errno.js';
 import { isUuid, type State, vmNumber } from './state.js';
 
@@ -221,28 +221,31 @@ const PLACES: readonly {
   },
 ];
 
-export const ownGroups: readonly Declared[] = PLACES.flatMap(({ at, doc, names }) => {
-  const members = (state: State): Member<VgpuInfo>[] =>
-    state.vgpus.flatMap((vgpu) => {
-      const found = names(vgpu);
-      return found === null ? [] : [[found, vgpu] as const];
-    });
-  return [
-    declare<VgpuInfo>({ at, doc, members, rows: [...rows, ...statistics] }),
-    declare<OnEngine>({
-      at: `${at}/statistics/<engine>`,
-      doc: 'What it used of an engine.',
-      members: (state) =>
-        members(state).flatMap(([found, vgpu]) =>
-          state.engines.map(
-            (engine) =>
-              [
-                { ...found, engine },
-                { vgpu, engine },
-              ] as const,
+export const ownGroups: readonly Declared[] = [
+  declare<null>({ at: 'vgpus', doc: 'The vGPUs.', members: () => ONE }),
+  ...PLACES.flatMap(({ at, doc, names }) => {
+    const members = (state: State): Member<VgpuInfo>[] =>
+      state.vgpus.flatMap((vgpu) => {
+        const found = names(vgpu);
+        return found === null ? [] : [[found, vgpu] as const];
+      });
+    return [
+      declare<VgpuInfo>({ at, doc, members, rows: [...rows, ...statistics] }),
+      declare<OnEngine>({
+        at: `${at}/statistics/<engine>`,
+        doc: 'What it used of an engine.',
+        members: (state) =>
+          members(state).flatMap(([found, vgpu]) =>
+            state.engines.map(
+              (engine) =>
+                [
+                  { ...found, engine },
+                  { vgpu, engine },
+                ] as const,
+            ),
           ),
-        ),
-      rows: engineRows,
-    }),
-  ];
-});
+        rows: engineRows,
+      }),
+    ];
+  }),
+];
