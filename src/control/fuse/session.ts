@@ -86,6 +86,9 @@ const REFUSED: Readonly<Record<number, ErrnoName>> = {
   [OP.RENAME2]: 'EPERM',
 };
 
+/** The kernel wants no answer to these. Nothing here takes long enough for an interruption to matter. */
+const SILENT: ReadonlySet<number> = new Set([OP.FORGET, OP.BATCH_FORGET, OP.INTERRUPT]);
+
 const NOTHING = Buffer.alloc(0);
 
 export class Session {
@@ -107,8 +110,11 @@ export class Session {
       this.#options.log.error(`sysfs: the kernel sent ${bytes.length} bytes that are no request`);
       return;
     }
-    if (this.#handleSilently(request)) return;
     const { reply } = this.#options;
+    if (SILENT.has(request.opcode)) {
+      this.#forget(request);
+      return;
+    }
     try {
       const body = await this.#answer(request);
       reply(typeof body === 'number' ? answer(request.unique, body) : answer(request.unique, 0, body));
@@ -119,21 +125,10 @@ export class Session {
     }
   }
 
-  /** Requests that the kernel wants no answer to. */
-  #handleSilently({ opcode, node, body }: Request): boolean {
-    switch (opcode) {
-      case OP.FORGET:
-        this.#inodes.forget(node, u64(body, 0));
-        return true;
-      case OP.BATCH_FORGET:
-        for (let at = 8; at + 16 <= body.length; at += 16) this.#inodes.forget(u64(body, at), u64(body, at + 8));
-        return true;
-      case OP.INTERRUPT:
-        // Nothing here takes long enough to be worth stopping half-way.
-        return true;
-      default:
-        return false;
-    }
+  #forget({ opcode, node, body }: Request): void {
+    if (opcode === OP.FORGET && body.length >= 8) this.#inodes.forget(node, u64(body, 0));
+    if (opcode !== OP.BATCH_FORGET) return;
+    for (let at = 8; at + 16 <= body.length; at += 16) this.#inodes.forget(u64(body, at), u64(body, at + 8));
   }
 
   /** @returns the body of the answer, or an error number */
