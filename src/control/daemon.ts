@@ -7,7 +7,7 @@ import { reasonOf, XengtError } from '../base/index.js';
 import type { MediatorApi } from '../mediator/api.js';
 import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
-import { type Mounted, mountTree, type Places, placesOf } from './fuse/index.js';
+import { mountTree, type Places, placesOf } from './fuse/index.js';
 import { createGuests } from './guests.js';
 import { buildApp } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
@@ -53,15 +53,18 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   undo.push(() => mediator.stop());
 
   const domains = new XenDomains({ mode: config.xen ?? 'off', mediator, log, socket: config.xenstored });
+  const places = placesOf(config.api, config.sysfs);
+  const tree = treeOf(platform, mediator, places, domains);
+  undo.push(async () => tree.close());
   const parts = {
     mediator,
     domains,
+    tree,
     metrics: new Metrics(mediator, ours.version),
     pictures: new Pictures(mediator),
     package: ours,
     log,
   };
-  const places = placesOf(config.api, config.sysfs);
   // The socket first: it is what says that another daemon is running already.
   const api = buildApp(parts, { readOnly: false, localHostOnly: false });
   undo.push(() => api.close());
@@ -78,8 +81,8 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   undo.push(() => domains.stop());
   await domains.start();
   if (config.sysfs !== undefined) {
-    const tree = await mountedTree(config.sysfs, places, mediator, domains, log);
-    undo.push(async () => tree.unmount());
+    const mounted = mountTree({ tree, path: config.sysfs, log });
+    undo.push(async () => mounted.unmount());
     log.info(`sysfs:       ${config.sysfs}`);
   }
   await createGuests(config, mediator, ours.root, log);
@@ -98,23 +101,18 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   };
 }
 
-/** The tree of attributes, mounted. */
-async function mountedTree(
-  path: string,
-  { sockets, links }: Places,
-  mediator: MediatorApi,
-  domains: XenDomains,
-  log: Log,
-): Promise<Mounted> {
-  const surroundings = { ...(await deviceOf(mediator)), sockets, links, xen: domains.followed };
-  const tree = new Tree({ mediator, surroundings, groups: GROUPS, domainsChanged: () => domains.changed() });
-  const mounted = mountTree({ tree, path, log });
-  return {
-    unmount: () => {
-      mounted.unmount();
-      tree.close();
+/** The operator's tree; it is the same for all faces. */
+function treeOf(platform: string, mediator: MediatorApi, { sockets, links }: Places, domains: XenDomains): Tree {
+  const surroundings = {
+    ...deviceOf(platform),
+    sockets,
+    links,
+    // Known only when the domains are followed, which is after the API socket was taken.
+    get xen() {
+      return domains.followed;
     },
   };
+  return new Tree({ mediator, surroundings, groups: GROUPS, domainsChanged: () => domains.changed() });
 }
 
 /** Takes back what was done, last first. One step that fails does not keep the others from running. */

@@ -11,13 +11,16 @@ import type { Metrics } from '../metrics.js';
 import type { PackageInfo } from '../package-info.js';
 import type { Pictures } from '../pictures.js';
 import { PROBLEM_TYPE, problemOf } from '../problem.js';
+import type { Tree } from '../tree/index.js';
 import type { XenDomains } from '../xen/index.js';
 import { statusPage } from './page.js';
+import { changeTree, readTree } from './tree.js';
 import { changeVgpus, readVgpus } from './vgpus.js';
 
 export interface AppParts {
   readonly mediator: MediatorApi;
   readonly domains: XenDomains;
+  readonly tree: Tree;
   readonly metrics: Metrics;
   readonly pictures: Pictures;
   readonly package: PackageInfo;
@@ -77,7 +80,11 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
   app.get('/v1/isolation', () => mediator.isolation());
   app.get('/v1/stats', () => mediator.stats());
   readVgpus(app, mediator, parts.pictures);
-  if (!rules.readOnly) changeVgpus(app, mediator, parts.domains);
+  readTree(app, parts.tree, parts.pictures);
+  if (!rules.readOnly) {
+    changeVgpus(app, mediator, parts.domains);
+    changeTree(app, parts.tree);
+  }
   statusPage(app, parts.package.root);
   return app;
 }

@@ -1,5 +1,5 @@
 /** What the tree shows, as one value: the mediator's answers and what the control plane adds to them. */
-import { type Platform, platformByName } from '../../hw/index.js';
+import { ENGINES, type Platform, platformByName } from '../../hw/index.js';
 import type { DeviceResources, MediatorApi, TypeInfo, VgpuInfo } from '../../mediator/api.js';
 import { TreeRefusal } from './errno.js';
 
@@ -33,12 +33,14 @@ export async function snapshot(mediator: MediatorApi): Promise<Snapshot> {
   return { vgpus, types, resources };
 }
 
-/** Platform and engines of the device behind a mediator. */
-export async function deviceOf(mediator: MediatorApi): Promise<Pick<Surroundings, 'platform' | 'engines'>> {
-  const { platform, engines } = await mediator.stats();
-  const row = platformByName(platform);
-  if (row === undefined) throw new TreeRefusal('EIO', `The device calls itself a "${platform}", which is not known`);
-  return { platform: row, engines: engines.map(({ name }) => name) };
+/**
+ * Platform and engines of the device by its platform's name.
+ * @throws TreeRefusal
+ */
+export function deviceOf(name: string): Pick<Surroundings, 'platform' | 'engines'> {
+  const platform = platformByName(name);
+  if (platform === undefined) throw new TreeRefusal('EINVAL', `The platform "${name}" is not known`);
+  return { platform, engines: platform.engines.map((engine) => ENGINES[engine]!.name) };
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

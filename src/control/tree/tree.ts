@@ -4,7 +4,7 @@
  * changed. Transactions come one after the other, in the order in which they were asked for.
  */
 import { reasonOf } from '../../base/index.js';
-import type { MediatorApi } from '../../mediator/api.js';
+import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
 import { type Act, type ActHost, carryOut } from './acts.js';
 import type { Declared } from './declare.js';
 import { errnoOf, TreeRefusal } from './errno.js';
@@ -78,8 +78,11 @@ export class Tree {
     return this.#root;
   }
 
-  get foreground(): number {
-    return this.#host.foreground;
+  /** The vGPU of the VM in the foreground. */
+  async foregroundVgpu(): Promise<VgpuInfo | undefined> {
+    await this.look();
+    const { foreground } = this.#host;
+    return foreground === 0 || this.#state === null ? undefined : vgpuOfVm(this.#state, foreground);
   }
 
   /**
@@ -108,7 +111,7 @@ export class Tree {
       foreground: this.#host.foreground,
       lastRefusal: this.#lastRefusal,
     };
-    const made = JSON.stringify([now, state.foreground, state.lastRefusal]);
+    const made = JSON.stringify([now, state.foreground, state.lastRefusal, state.xen]);
     if (this.#state !== null && made === this.#made) return this.#state;
     const builder = new FolderBuilder();
     for (const [name, target] of surroundings.links ?? []) builder.put([name], { kind: 'link', target });

@@ -20,7 +20,7 @@ export interface TreeRig {
 
 export async function treeRig(change: Partial<TreeOptions> = {}, xen = false): Promise<TreeRig> {
   const mediator = new FakeMediator();
-  const surroundings = { ...(await deviceOf(mediator)), sockets: '/run/guests', xen };
+  const surroundings = { ...deviceOf('SKL'), sockets: '/run/guests', xen };
   const tree = new Tree({ mediator, surroundings, groups: GROUPS, ...change });
   return {
     tree,

@@ -120,7 +120,7 @@ describe('the foreground', () => {
     await rig.mediator.createVgpu({ name: 'vm4', transport: { kind: 'replay', file: '/a.xj', loop: true } });
     expect(await rig.echo('4', 'control/foreground_vm')).toBe('');
     expect(await rig.cat('control/foreground_vm')).toBe('4\n');
-    expect(rig.tree.foreground).toBe(4);
+    expect(await rig.tree.foregroundVgpu()).toMatchObject({ name: 'vm4' });
     expect(await rig.echo('-4', CREATE)).toBe('');
     expect(await rig.cat('control/foreground_vm')).toBe('0\n');
   });
