@@ -284,6 +284,11 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'what is put among 32-bit words has 32 bits',
       { 'if (perProcess) this.patch(at,': ['(this.words[at]! & ~BBS_PPGTT) >>> 0 → this.words[at]! & ~BBS_PPGTT'] },
     ],
+    ['the trust says it as well', { 'key.perProcess = perProcess;': ['key.perProcess = perProcess; → removed'] }],
+    [
+      'a predicated chain stays at its level',
+      { 'place.level = asked.level;': ['place.level = asked.level; → removed'] },
+    ],
     ['what is postponed begins at its own address', { 'const place = this.#place(0);': ['0 → 1'] }],
     [
       'the first copy is not postponed: it is the one that postpones',
@@ -303,6 +308,18 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       { 'this.header = this.words[at] ?? 0;': ['this.words[at] ?? 0 → this.words[at]', '0 → 1'] },
     ],
     ['no jump comes back there, for an address of a dword has a zero at bit 0', { 'const back = returns': ['0 → 1'] }],
+    [
+      'a call comes back behind itself, and where it is tells it from others already',
+      {
+        'const back = returns': [
+          'returns → false',
+          'from + length * 4 → from - length * 4',
+          'length * 4 → length / 4',
+          '4 → 5',
+          '4 → 3',
+        ],
+      },
+    ],
     [
       'a page that nothing was stored into is copied as it is',
       { 'if (this.#stored.touchesPage(page))': ['this.#stored.touchesPage(page) → true'] },

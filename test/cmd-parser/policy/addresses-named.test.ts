@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { CMD, ENGINES, RCS, RING } from '../../../src/hw/index.js';
 import { BATCH } from '../harness.js';
-import { END, FORBIDDEN, jump, NOOP, PAGE, ring, run } from '../walk/walker.js';
+import { END, FORBIDDEN, jump, NOOP, PAGE, ring, run, SECOND } from '../walk/walker.js';
 import { judge, len } from './judge.js';
 
 const GLOBAL = 1 << 22;
@@ -30,6 +30,17 @@ describe('own ranges at both ends of the global GTT', () => {
     const above = last + PAGE;
     const over = { [last]: new Array<number>(1024).fill(NOOP), 0: [END], [above]: [END] };
     expect(run('privileged', over, { address: last, ranges: RANGES })).toMatchObject({ gmadr: above });
+  });
+  it.each([0, PAGE])('a batch within its last page is read to the end of that, %i bytes on', (more) => {
+    const [start, end] = [BATCH + more, BATCH + more + PAGE];
+    const ranges = { ...RANGES, lowStart: start, lowEnd: end };
+    expect(run('privileged', { [start]: [NOOP, NOOP, NOOP, END] }, { address: start + 8, ranges }).ok).toBe(true);
+    const over = { [start]: new Array<number>(1024).fill(NOOP), [end]: [END] };
+    expect(run('privileged', over, { address: start + 8, ranges })).toMatchObject({
+      gmadr: end,
+      code: 'batch-unmapped',
+    });
+    expect(run('privileged', { [end]: [END] }, { address: end, ranges })).toMatchObject({ code: 'batch-unmapped' });
   });
   it('what lies above is named by all of its bits', () => {
     const store = (lo: number, hi: number) => judge('ring', [CMD.MI_STORE_DATA_IMM | GLOBAL | len(4), lo, hi, 1]);
@@ -68,6 +79,13 @@ describe('a refusal that is about no address', () => {
 });
 
 describe('where a refusal is', () => {
+  it('is said of second levels: in the ring, or in another of them', () => {
+    const second = jump('privileged', BATCH, SECOND);
+    expect(ring('privileged', second, {}).message).toContain('[batch-level]: it is in the ring;');
+    const nested = { [BATCH]: [...jump('privileged', BATCH + PAGE, SECOND), END], [BATCH + PAGE]: second };
+    const said = ring('privileged', jump('privileged', BATCH), nested).message;
+    expect(said).toContain('[batch-level]: it is nested in a second-level batch;');
+  });
   it('is said of rings, of workaround buffers and of batches', () => {
     const bad = [NOOP, ...FORBIDDEN];
     expect(ring('privileged', bad, {}).message).toMatch(/^RCS ring dword 1: MI_CLFLUSH/);

@@ -32,6 +32,17 @@ it('stores beside the page that runs spend none of the pages that may be walked'
   }
 });
 
+it('stores into the page that runs spend one of the pages that may be walked, and no more', () => {
+  // each page is full of stores into its last dword
+  const pages = Math.ceil(TRACE_BUDGET_PAGES / 255) + 1;
+  const page = (number: number) => [
+    ...Array.from({ length: 255 }, () => put(PROCESS + number * PAGE + 4092, NOOP)).flat(),
+    ...noops(4),
+  ];
+  const body = Array.from({ length: pages }, (_, number) => page(number)).flat();
+  expect(run('ppgtt', { [PROCESS]: [...body, END] })).toMatchObject({ ok: true, commands: pages * 259 + 1 });
+});
+
 it('a store into global memory changes nothing of the process, in a survey that goes on behind it', () => {
   const global = [CMD.MI_STORE_DATA_IMM | GLOBAL | len(4), PROCESS + 4 * 20, 0, JUNK];
   const body = [...put(PROCESS + 4 * 900, NOOP), ...global, ...noops(30), END];
@@ -144,5 +155,34 @@ describe('a survey of a batch that starts another in global memory', () => {
       const memory = { [PROCESS]: [(header! & ~PPGTT) >>> 0, ...rest], [address]: [NOOP, NOOP, END] };
       expect(run('ppgtt', memory, { survey: true })).toMatchObject({ code: 'global-select', commands: 4, dwords: 6 });
     }
+  });
+});
+
+describe('a long command across pages', () => {
+  const gpr = 0x2600;
+  it('is judged to its last operand', () => {
+    const load = (last: number) => [
+      CMD.MI_LOAD_REGISTER_IMM | len(121),
+      ...Array.from({ length: 60 }, (_, i) => [i === 59 ? last : gpr + 4 * (i % 16), 0]).flat(),
+    ];
+    for (const before of [1, 2, 60, 119, 120]) {
+      const body = (last: number) => ({ [PROCESS]: [...noops(1024 - before), ...load(last), NOOP, END] });
+      expect(run('ppgtt', body(gpr))).toMatchObject({ ok: true, commands: 1024 - before + 3 });
+      expect(run('ppgtt', body(0x2234))).toMatchObject({
+        code: 'register-write',
+        register: 0x2234,
+        dword: 1024 - before,
+      });
+    }
+  });
+  it('that ends with a page needs no other, as far as it goes', () => {
+    const whole = put(PROCESS + 64 * PAGE, ...new Array<number>(1022).fill(0));
+    expect(whole).toHaveLength(1025);
+    expect(run('ppgtt', { [PROCESS]: [...noops(1023), ...whole] }, { engine: BCS })).toMatchObject({
+      code: 'batch-unmapped',
+      gmadr: PROCESS + 2 * PAGE,
+      commands: 1024,
+      dwords: 2048,
+    });
   });
 });
