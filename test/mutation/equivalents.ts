@@ -284,6 +284,15 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'what is put among 32-bit words has 32 bits',
       { 'if (perProcess) this.patch(at,': ['(this.words[at]! & ~BBS_PPGTT) >>> 0 → this.words[at]! & ~BBS_PPGTT'] },
     ],
+    ['an address of a dword has a zero at bit 0', { 'const readable = perProcess': ['1 → 2'] }],
+    [
+      'a version that is not there is none that is found again',
+      {
+        'record.copies(index,': [
+          'cache?.versions?.versionOf(Math.floor(address / PAGE_SIZE... → cache?.versions?.versionOf(Math.floor(address / PAGE_SIZE...',
+        ],
+      },
+    ],
     ['the trust says it as well', { 'key.perProcess = perProcess;': ['key.perProcess = perProcess; → removed'] }],
     [
       'a predicated chain stays at its level',
@@ -644,6 +653,12 @@ export const EQUIVALENTS: readonly Equivalent[] = [
         'for (let k = 0; k < patchAt.length; k++) if': ['patchAt[k]!.batch >= 0 → true'],
         'if (jumps === 0) return;': ['jumps === 0 → false'],
       },
+    ],
+  ]),
+  ...of('src/cmd-parser/control-flow-handlers.ts', [
+    [
+      'addresses are multiples of the alignment, own ranges are pages: a byte less ends with the same page',
+      { "return s.audit(s.addressLow(at) & ~7, s.addressHigh(at), 8, 'reads')": ['8 → 7'] },
     ],
   ]),
 ];

@@ -94,3 +94,26 @@ describe('where a refusal is', () => {
     expect(inBatch.message).toMatch(new RegExp(`^RCS batch 0x${BATCH.toString(16)} dword 1: MI_CLFLUSH`));
   });
 });
+
+describe('what a command would do beyond the own ranges', () => {
+  const out = 0x1000;
+  it.each([
+    ['writes 4 bytes', storeAt(out)],
+    ['writes 4 bytes', [CMD.MI_COPY_MEM_MEM | (1 << 21) | len(5), out, 0, 0, 0]],
+    ['reads 4 bytes', [CMD.MI_COPY_MEM_MEM | (1 << 22) | len(5), 0, 0, out, 0]],
+    ['modifies 8 bytes', [CMD.MI_ATOMIC | GLOBAL | (1 << 19) | len(3), out, 0]],
+    ['polls 4 bytes', [CMD.MI_SEMAPHORE_WAIT | GLOBAL | len(4), 0, out, 0]],
+    ['writes 256 bytes', [CMD.MI_REPORT_PERF_COUNT | len(4), out | 1, 0, 0]],
+    ['writes 8 bytes', [CMD.MI_FLUSH_DW | (1 << 14) | len(4), out | 4, 0, 0]],
+    ['writes 8 bytes', [CMD.PIPE_CONTROL | len(6), (1 << 14) | (1 << 24), out, 0, 0, 0]],
+    ['writes 4 bytes', [CMD.MI_STORE_REGISTER_MEM | GLOBAL | len(4), gpr, out, 0]],
+    ['reads 4 bytes', [CMD.MI_LOAD_REGISTER_MEM | GLOBAL | len(4), gpr, out, 0]],
+    ['shows 4096 bytes', [CMD.MI_DISPLAY_FLIP | len(3), 0x40, out]],
+  ])('is said: it %s', (does, dwords) => {
+    expect(judge('ring', dwords).message).toContain(`[address]: it ${does} at GMADR 0x1000, outside the own ranges;`);
+  });
+  it('is said of a conditional end', () => {
+    const end = [(CMD.MI_CONDITIONAL_BATCH_BUFFER_END | GLOBAL | len(4)) >>> 0, 0, out, 0];
+    expect(judge('privileged', end).message).toContain('it reads 8 bytes at GMADR 0x1000,');
+  });
+});
