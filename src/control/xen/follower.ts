@@ -228,7 +228,10 @@ export class Follower {
     const { domid } = domain;
     const nodes = await this.#nodes.of(domid);
     if (nodes.request !== null && nodes.state === null) {
-      await this.#answer(domain, nodes.request, attached);
+      const asking = await this.#domain(domid);
+      // What asks may have come, and taken the number, since this look began: then the next look is right about it.
+      if (asking?.uuid === domain.uuid) await this.#answer(domain, nodes.request, attached);
+      else void this.look();
       return;
     }
     if (attached !== undefined) {

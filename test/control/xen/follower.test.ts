@@ -167,6 +167,20 @@ describe('a domain that goes', () => {
     expect(rig.node(5, 'state')).toBe('ready');
   });
 
+  test('and whose number another one has in the middle of a look: the new one is served', async () => {
+    let looks = 0;
+    rig.store.onRequest = (type, subject) => {
+      if (type !== 'READ' || subject !== `${ROOT}/5/request` || looks++ > 0) return;
+      rig.store.introduce(5, 'young', 'uuid-young');
+      rig.ask(5, 'type=V5_8');
+    };
+    await rig.follower?.look();
+    await until(() => rig.node(5, 'uuid') === 'uuid-young');
+    expect(looks).toBeGreaterThan(1);
+    expect(await rig.mediator.attached()).toEqual(['other: 6', 'young: 5']);
+    expect(rig.node(5, 'state')).toBe('ready');
+  });
+
   test('while its vGPU cannot be removed: it is tried again', async () => {
     const original = rig.mediator.removeVgpu.bind(rig.mediator);
     let failures = 3;
