@@ -54,19 +54,8 @@ export class IgtMachine {
     return this.#boots;
   }
 
-  /**
-   * Runs a subtest; one that fails is run once more in the same guest. Many of them measure time within a few per cent, and a
-   * machine that is emulated takes longer over what it does for the first time. That it failed at first is told.
-   */
   async run(wanted: Subtest): Promise<Outcome> {
-    const first = await this.#try(wanted);
-    if (first.verdict !== 'fail') return this.#settled(first);
-    const second = await this.#try(wanted);
-    if (second.verdict !== 'pass') return this.#settled(second);
-    return { ...second, reason: `passed when run again; at first: ${first.reason}` };
-  }
-
-  async #settled(outcome: Outcome): Promise<Outcome> {
+    const outcome = await this.#try(wanted);
     if (outcome.verdict !== 'fail' && outcome.verdict !== 'timeout') return outcome;
     const given = await this.#verdictOfMediator();
     this.#drop();
