@@ -7,6 +7,7 @@ import { problemOf } from '../problem.js';
 import { Client } from './client.js';
 import { scanCommand } from './scan.js';
 import type { Streams } from './streams.js';
+import { sysfsShellCommand } from './sysfs-shell.js';
 import { json } from './table.js';
 import { top } from './top.js';
 import { type Asking, typesCommand, vgpuCommand } from './vgpu.js';
@@ -70,6 +71,12 @@ export async function runCli(args: readonly string[], engine: Engine, streams: S
   );
   program.addCommand(
     scanCommand(streams, asking.wantsJson, (code) => {
+      exitCode = code;
+    }),
+  );
+
+  program.addCommand(
+    sysfsShellCommand(streams.environment, (code) => {
       exitCode = code;
     }),
   );

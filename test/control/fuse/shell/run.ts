@@ -153,6 +153,13 @@ async function main(folder: string): Promise<void> {
         closed.out.includes('Permission denied'),
         closed.out,
       );
+      const sysfs = (line: string) =>
+        run(process.execPath, [MAIN, 'sysfs-shell', '--tree', mount, '--', 'sh', '-c', line], root);
+      const bus = await sysfs('echo $(ls /sys/bus/mdev/devices); cat /sys/bus/mdev/devices/*/mdev_type/name');
+      const expected = `${UUID} ${BUSY}\n${'GVTg_V5_8\n'.repeat(2)}`;
+      check("sysfs-shell shows mdevs at the kernel's places", bus.out === expected, bus.out);
+      const kept = await sysfs('[ -e /sys/class/net/lo/address ] && [ ! -e /sys/class/net/nothing ] && exit 7');
+      check('sysfs-shell keeps the rest of sysfs, and ends as its command does', kept.code === 7, kept.out);
     }
     await phase('remove', mount);
     check('HTTP shows that they are gone', (await others(socket, mount)).length === 2);
