@@ -645,6 +645,25 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'addresses are multiples of the alignment, own ranges are pages: a byte less ends with the same page',
       { 'const PERF_REPORT_BYTES': ['256 → 255'], 'const POST_SYNC_BYTES': ['8 → 7'] },
     ],
+    [
+      'a patch goes into an array of 32-bit words',
+      {
+        's.patch(at, (header & ~FLUSH_STORE_INDEX) >>> 0)': [
+          '(header & ~FLUSH_STORE_INDEX) >>> 0 → header & ~FLUSH_STORE_INDEX',
+        ],
+        's.patch(at + 1, (s.hwspPage + offset + FLUSH_ADDRESS_GGTT) >>> 0)': [
+          '(s.hwspPage + offset + FLUSH_ADDRESS_GGTT) >>> 0 → s.hwspPage + offset + FLUSH_ADDRESS_GGTT',
+        ],
+        's.patch(at + 1, ((flags & ~PC_STORE_INDEX) | PC_GGTT) >>> 0)': [
+          '((flags & ~PC_STORE_INDEX) | PC_GGTT) >>> 0 → (flags & ~PC_STORE_INDEX) | PC_GGTT',
+        ],
+        's.patch(at + 2, (s.hwspPage + offset) >>> 0)': ['(s.hwspPage + offset) >>> 0 → s.hwspPage + offset'],
+      },
+    ],
+    [
+      'no row of MI_FLUSH_DW is three dwords long where an address takes two, and none two where it takes one',
+      { 'if (length <= s.behindAddress())': ['length <= s.behindAddress() → length < s.behindAddress()'] },
+    ],
   ]),
   ...of('src/cmd-parser/scanner.ts', [
     [

@@ -54,6 +54,19 @@ it('a store into global memory changes nothing of the process, in a survey that 
   });
 });
 
+it('a store reaches the batch wherever it lies, and bits 63:48 of the address are its sign', () => {
+  for (const high of [0, 1, 0x10, 0x7fff]) {
+    for (const low of [0x1234_5000, 0x9234_5000]) {
+      const address = low + high * 0x100000000;
+      for (const sign of [0, 0xffff0000]) {
+        const body = [...put(address + 4 * 6, JUNK), ...noops(4), END];
+        body[2] = (body[2]! | sign) >>> 0;
+        expect(run('ppgtt', { [address]: body }, { address })).toMatchObject({ code: 'unknown-command', dword: 6 });
+      }
+    }
+  }
+});
+
 it('a store at the end of a page into the next one, which is not there, is named', () => {
   const body = [...noops(1020), ...put(PROCESS + PAGE, NOOP)];
   expect(run('ppgtt', { [PROCESS]: body })).toMatchObject({

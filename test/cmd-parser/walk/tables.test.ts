@@ -71,6 +71,17 @@ describe('jumps that were taken', () => {
       expect(memory.count).toBe(TRACE_BUDGET_JUMPS + 1);
     },
   );
+  it.each(['from', 'to', 'back'] as const)('differ by where they %s alone, also where many share a slot', (name) => {
+    const memory = new JumpMemory();
+    // squares of fewer than half the prime's numbers: scattered, and no two alike
+    const repeats = (i: number): boolean => {
+      const { from, to, back } = { from: 8, to: 16, back: 24, [name]: PAGE + ((i * i) % 65521) * 4 };
+      return memory.repeats(from, to, back);
+    };
+    const all = Array.from({ length: TRACE_BUDGET_JUMPS + 1 }, (_, i) => i);
+    expect(all.filter(repeats)).toEqual([]);
+    expect(all.every(repeats)).toBe(true);
+  });
   it('are none in a memory that is new', () => {
     expect(new JumpMemory().count).toBe(0);
   });

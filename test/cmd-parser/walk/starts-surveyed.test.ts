@@ -1,0 +1,10 @@
+/** What a survey follows behind a start that is refused. */
+import { expect, it } from 'vitest';
+import { PROCESS } from '../policy/judge.js';
+import { END, jump, NOOP, PAGE, PPGTT, PROCESSES, run } from './walker.js';
+
+it.each(PROCESSES)('%s: a batch that is said to be in global memory is looked for in the process', (home) => {
+  const [header, ...address] = jump(home, PROCESS + PAGE);
+  const memory = { [PROCESS]: [header! & ~PPGTT, ...address], [PROCESS + PAGE]: [NOOP, NOOP, END] };
+  expect(run(home, memory, { survey: true })).toMatchObject({ ok: false, code: 'global-select', commands: 4 });
+});
