@@ -15,7 +15,7 @@ const BUSY = '99999999-2222-4333-8444-555555555555';
 const { root } = packageInfo();
 const MAIN = join(root, 'dist', 'src', 'main.js');
 const SCRIPT = join(root, 'test', 'control', 'fuse', 'shell', 'tree.sh');
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 let passed = 0;
 let failed = 0;
@@ -35,7 +35,7 @@ interface Ran {
 /** Never waits in this thread for a file of the mount: the daemon is another process, but a habit is a habit. */
 function run(command: string, args: readonly string[], cwd: string, uid?: number): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { cwd, timeout: 60_000, ...(uid === undefined ? {} : { uid, gid: uid }) };
+    const options = { cwd, timeout: 120_000, ...(uid === undefined ? {} : { uid, gid: uid }) };
     execFile(command, args, options, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, out: `${out}${err}` });
