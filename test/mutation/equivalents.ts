@@ -667,6 +667,10 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   ]),
   ...of('src/cmd-parser/scanner.ts', [
     [
+      'the table that a state begins with is never used: each scan sets that of its trust',
+      { 'this.state = new ScanState(this.table(': ["'ring' → 'mutated'"] },
+    ],
+    [
       'where nothing jumps between batches, looking for a circle finds none',
       {
         'for (let k = 0; k < patchAt.length; k++) if': ['patchAt[k]!.batch >= 0 → true'],
