@@ -638,6 +638,10 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       },
     ],
     ['every scan ends with it', { '^#survey = false;': ['false → true'] }],
+    [
+      'the halves of an address come out of 32-bit words',
+      { 'const gmadr = (lo >>> 0) + (hi >>> 0)': ['hi >>> 0 → hi'] },
+    ],
     ['an address of a dword is no larger', { 'return address < 0x100000000 &&': ['0x100000000 → 0xffffffff'] }],
   ]),
   ...of('src/cmd-parser/memory-handlers.ts', [
@@ -675,7 +679,25 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       {
         'for (let k = 0; k < patchAt.length; k++) if': ['patchAt[k]!.batch >= 0 → true'],
         'if (jumps === 0) return;': ['jumps === 0 → false'],
+        'let jumps = 0;': ['0 → 1'],
       },
+    ],
+    [
+      'positions are integers; it is said for the compiler',
+      { 'const end = s.end | 0;': ['s.end | 0 → s.end'], 'let at = s.at | 0;': ['s.at | 0 → s.at'] },
+    ],
+    ['it is set before it is read', { 'let header = 0;': ['0 → 1'], 'let entry = 0;': ['0 → 1'] }],
+    [
+      'nothing is above the span where it is one, and elsewhere no span reaches the difference',
+      {
+        'if ((field - (entry & FIELD8_MIN))': [
+          '(entry >>> FIELD8_SPAN_SHIFT) & FIELD8_SPAN → entry >>> FIELD8_SPAN_SHIFT',
+        ],
+      },
+    ],
+    [
+      'the handler finds nothing to look at either',
+      { 'if (action !== ACTION_PIPE_CONTROL': ['words[at + 1]! & PC_AUDITED → words[at + 1]!', '0 → 1'] },
     ],
   ]),
   ...of('src/cmd-parser/control-flow-handlers.ts', [
