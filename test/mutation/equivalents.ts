@@ -697,7 +697,14 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     ],
     [
       'the handler finds nothing to look at either',
-      { 'if (action !== ACTION_PIPE_CONTROL': ['words[at + 1]! & PC_AUDITED → words[at + 1]!', '0 → 1'] },
+      {
+        'if (action !== ACTION_PIPE_CONTROL': [
+          'words[at + 1]! & PC_AUDITED → words[at + 1]!',
+          'words[at + 1]! & PC_AUDITED → words[at + 1]! | PC_AUDITED',
+          '0 → 1',
+          'action !== ACTION_PIPE_CONTROL || (words[at + 1]! & PC_AUDITED) !== 0 → true',
+        ],
+      },
     ],
   ]),
   ...of('src/cmd-parser/control-flow-handlers.ts', [
@@ -705,5 +712,8 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       'addresses are multiples of the alignment, own ranges are pages: a byte less ends with the same page',
       { "return s.audit(s.addressLow(at) & ~7, s.addressHigh(at), 8, 'reads')": ['8 → 7'] },
     ],
+  ]),
+  ...of('src/cmd-parser/types.ts', [
+    ['every scan ends with it', { '^result.ok = false;': ['false → true', 'result.ok = false; → removed'] }],
   ]),
 ];

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { TRACE_BUDGET_JUMPS } from '../../../src/cmd-parser/index.js';
 import { JumpMemory } from '../../../src/cmd-parser/jumps.js';
+import { Segments } from '../../../src/cmd-parser/types.js';
 import { WrittenDwords } from '../../../src/cmd-parser/written.js';
 
 const PAGE = 4096;
@@ -85,4 +86,13 @@ describe('jumps that were taken', () => {
   it('are none in a memory that is new', () => {
     expect(new JumpMemory().count).toBe(0);
   });
+});
+
+it('segments of a scan are nothing of the scan before', () => {
+  const segments = new Segments();
+  segments.add(1, 2, 'primary');
+  segments.add(3, 4, 'second_level');
+  segments.clear();
+  segments.add(5, 6, 'chain');
+  expect([...segments]).toEqual([{ start: 5, end: 6, kind: 'chain' }]);
 });
