@@ -99,6 +99,8 @@ const POLICY_ROWS: readonly PolicyRow[] = [
     policy: kind(KIND.DISCARD),
     platforms: P_GEN9,
   },
+  // what was taken out passes again as it stands
+  { name: 'DISCARDED', at: 'shared', offset: DISCARD_REGISTER, bytes: 4, policy: kind(KIND.DISCARD) },
 ];
 
 /** Shared registers that the other engines may reach too: the memory object control tables. */

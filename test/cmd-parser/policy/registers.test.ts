@@ -345,6 +345,7 @@ describe('a privileged stream', () => {
       'c800-cffc rw',
       ...mergedWith(own, 'rw'),
       '44050-44050 DISCARD',
+      '78000-78000 DISCARD',
     ]);
   });
   it('asks the owner of a guarded register, in the memory object control tables too', () => {
@@ -355,6 +356,7 @@ describe('a privileged stream', () => {
       '22000-2207c rp',
       ...streamerOf(0x22000, 'rp'),
       '44050-44050 DISCARD',
+      '78000-78000 DISCARD',
     ]);
   });
   it('of any engine reaches the memory object control tables as far as the vGPU opens them', () => {
@@ -363,7 +365,14 @@ describe('a privileged stream', () => {
     some[0xc810 / 4] = CMD_PATCH;
     some[0xc818 / 4] = CMD_ACCESS | CMD_PATCH;
     some[0xc820 / 4] = 0x80;
-    const own = ['22270-2228c ROOT', '22358-2235c r', '223a8-223a8 r', '22600-2267c rw', '44050-44050 DISCARD'];
+    const own = [
+      '22270-2228c ROOT',
+      '22358-2235c r',
+      '223a8-223a8 r',
+      '22600-2267c rw',
+      '44050-44050 DISCARD',
+      '78000-78000 DISCARD',
+    ];
     expect(policy(BDW, BCS, some)).toEqual([
       'a188-a188 DISCARD',
       'c800-c800 rw',
@@ -382,6 +391,7 @@ describe('a privileged stream', () => {
       '223a8-223a8 r',
       '22600-2267c rw',
       '44050-44050 DISCARD',
+      '78000-78000 DISCARD',
     ]);
     expect(policy(SKL, RCS, NOTHING_OPEN)).toEqual([
       '2148-2148 rGMADR_PAGE',
@@ -397,6 +407,7 @@ describe('a privileged stream', () => {
       'a270-a270 DISCARD',
       'a278-a278 DISCARD',
       '44050-44050 DISCARD',
+      '78000-78000 DISCARD',
     ]);
   });
   it('is judged by nothing but the bits for commands of the vGPU’s table', () => {
@@ -436,7 +447,9 @@ describe('a privileged stream', () => {
     `1d000-21ffc ${plain}`,
     `23000-4404c ${plain}`,
     '44050-44050 DISCARD',
-    `44054-1ffffc ${plain}`,
+    `44054-77ffc ${plain}`,
+    '78000-78000 DISCARD',
+    `78004-1ffffc ${plain}`,
   ];
   it.each([
     ['SKL', SKL, true],

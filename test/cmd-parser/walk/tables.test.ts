@@ -75,8 +75,9 @@ describe('jumps that were taken', () => {
   it.each(['from', 'to', 'back'] as const)('differ by where they %s alone, also where many share a slot', (name) => {
     const memory = new JumpMemory();
     // squares of fewer than half the prime's numbers: scattered, and no two alike
+    const jump = (i: number) => ({ from: 8, to: 16, back: 24, [name]: PAGE + ((i * i) % 65521) * 4 });
     const repeats = (i: number): boolean => {
-      const { from, to, back } = { from: 8, to: 16, back: 24, [name]: PAGE + ((i * i) % 65521) * 4 };
+      const { from, to, back } = jump(i);
       return memory.repeats(from, to, back);
     };
     const all = Array.from({ length: TRACE_BUDGET_JUMPS + 1 }, (_, i) => i);
