@@ -11,7 +11,15 @@ import {
 } from './register-policy.js';
 import { GO_ON, type Next, REFUSED, type ScanState } from './scan-state.js';
 
-/** Policy of a register dword of a command, 0 where reserved bits are set or the register is outside the window. */
+/**
+ * The register that dword `at` names. Bits 1:0 are not looked at: registers are numbered by bits 22:2 (PRM volume 2a,
+ * MI_LOAD_REGISTER_IMM), and i915's own parser takes such numbers too (gen9_exec_parse of IGT, unaligned-access).
+ */
+function registerAt(s: ScanState, at: number): number {
+  return s.words[at]! & ~3;
+}
+
+/** Policy of a register that a command names, 0 where reserved bits are set or the register is outside the window. */
 function policyOf(s: ScanState, register: number): number {
   if ((register & ~MI_REGISTER_MASK) !== 0) return 0;
   const dword = register >>> 2;
@@ -38,7 +46,7 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
   const end = at + length;
   const partial = (s.words[at]! & LRI_BYTE_DISABLES) !== 0;
   for (let i = at + 1; i < end; i += 2) {
-    const register = s.words[i]!;
+    const register = registerAt(s, i);
     const policy = policyOf(s, register);
     if ((policy & REG_WRITE) !== 0) continue;
     if (partial && policy !== 0) {
@@ -97,9 +105,9 @@ export function loadRegisterImm(s: ScanState, at: number, length: number): Next 
  * shadow's root, so that the guest's own tables are never walked by hardware.
  */
 function loadRoot(s: ScanState, i: number, end: number): Next {
-  const register = s.words[i]!;
+  const register = registerAt(s, i);
   const { root } = s;
-  if (i + 2 >= end || s.words[i + 2]! !== (register ^ 4)) {
+  if (i + 2 >= end || registerAt(s, i + 2) !== (register ^ 4)) {
     return s.refuseRegister('register-value', 'loads half of a page-table root', register);
   }
   const pdp = (register - ENGINES[s.table.commands.engine]!.mmioBase - RING.PDP0_LDW) >>> 3;
@@ -116,18 +124,18 @@ function loadRoot(s: ScanState, i: number, end: number): Next {
 }
 
 export function storeRegisterMem(s: ScanState, at: number): Next {
-  if (checkRegisterRead(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
+  if (checkRegisterRead(s, registerAt(s, at + 1)) !== GO_ON) return REFUSED;
   if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
   return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'writes');
 }
 
 export function loadRegisterMem(s: ScanState, at: number): Next {
-  if (checkRegisterWrite(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
+  if (checkRegisterWrite(s, registerAt(s, at + 1)) !== GO_ON) return REFUSED;
   if ((s.words[at]! & MI_USE_GGTT) === 0) return GO_ON;
   return s.audit(s.addressLow(at) & ~3, s.addressHigh(at), 4, 'reads');
 }
 
 export function loadRegisterReg(s: ScanState, at: number): Next {
-  if (checkRegisterRead(s, s.words[at + 1]!) !== GO_ON) return REFUSED;
-  return checkRegisterWrite(s, s.words[at + 2]!);
+  if (checkRegisterRead(s, registerAt(s, at + 1)) !== GO_ON) return REFUSED;
+  return checkRegisterWrite(s, registerAt(s, at + 2));
 }
