@@ -12,7 +12,7 @@ import { createGuests } from './guests.js';
 import { buildApp } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
 import type { Log } from './log.js';
-import { Metrics } from './metrics.js';
+import { Metrics } from './metrics/index.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
 import { deviceOf, GROUPS, Tree } from './tree/index.js';

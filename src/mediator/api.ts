@@ -5,8 +5,11 @@
 
 import type { XenCounts } from '../hypervisor/index.js';
 import type { CopiedBytes, Share, WaitStats } from '../scheduler/index.js';
+import type { ResetCounts } from '../vgpu/index.js';
+import type { TrapTimes } from './trap-times.js';
 
-export type { WaitStats, XenCounts };
+export { TRAP_SAMPLE, TRAP_STEPS } from './trap-times.js';
+export type { ResetCounts, TrapTimes, WaitStats, XenCounts };
 
 export interface VgpuSpec {
   /** Operator's name, 1 to 64 of [A-Za-z0-9._-], unique. */
@@ -128,6 +131,8 @@ export interface EngineStats {
   readonly switchingSeconds: number;
   /** Time since the engine was taken over, from the clock; the three above add up to it. */
   readonly totalSeconds: number;
+  /** Times that the mediator reset it: for a guest that asked, or after a hang. */
+  readonly resets: number;
 }
 
 /** What the command scanner did for a vGPU. */
@@ -148,6 +153,8 @@ export interface ScanCounts {
 export interface VgpuEngineTime {
   /** Preparing, restoring and saving its contexts, s. */
   readonly switchingSeconds: number;
+  /** Times that the engine was handed over to it from another vGPU. */
+  readonly switches: number;
   readonly waits: WaitStats;
 }
 
@@ -158,6 +165,12 @@ export type ShareChange = Partial<Share>;
 export interface DeviceFaultCounts {
   readonly lostEvents: number;
   readonly resubmitted: number;
+}
+
+/** Traps by who answered: the addon alone from the register bank (plain reads of Xen guests), or the mediator. */
+export interface TrapsAnswered {
+  readonly addon: number;
+  readonly mediator: number;
 }
 
 export interface VgpuStats {
@@ -173,6 +186,11 @@ export interface VgpuStats {
   readonly workloads: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Traps by space (`mmio`, `ggtt`, `aperture`, `config`), then by op (`read`, `write`). */
   readonly traps: Readonly<Record<string, { readonly read: number; readonly write: number }>>;
+  /** All of those by who answered. */
+  readonly trapsAnswered: TrapsAnswered;
+  readonly trapTimes: TrapTimes;
+  readonly resets: Readonly<ResetCounts>;
+  readonly timesInFailsafe: number;
   /** Distinct registers touched that have no row. */
   readonly unknownRegisters: number;
   /** Refused guest actions by rule. */
@@ -193,6 +211,7 @@ export interface MediatorStats {
   readonly uptimeSeconds: number;
   readonly engines: readonly EngineStats[];
   readonly vgpus: readonly VgpuStats[];
+  readonly resources: DeviceResources;
   readonly deviceFaults: DeviceFaultCounts;
   readonly isolationViolations: number;
   readonly unansweredTraps: number;

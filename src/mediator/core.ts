@@ -40,6 +40,7 @@ import type {
   EngineStats,
   MediatorStats,
   ResourceHolder,
+  TrapsAnswered,
   TypeInfo,
   UnknownRegister,
   VgpuEngineTime,
@@ -48,6 +49,7 @@ import type {
 } from './api.js';
 import { hangLimitsOf } from './hang-limits.js';
 import { rulesOf } from './platform-rules.js';
+import { NO_TRAP_TIMES, type TrapTimes } from './trap-times.js';
 
 export interface CoreOptions {
   readonly platform: Platform;
@@ -98,6 +100,15 @@ const GGTT_ENTRY_SPACE = 4096;
 /** Rounds of device and arbiter in one advance: each round ends or starts workloads; the rest follows in the next. */
 const MAX_ROUNDS = 64;
 const NO_WORK: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
+
+/** Counted by who stands between a guest and the core. */
+export interface CountedOutside {
+  /** Null for guests of other hypervisors. */
+  readonly xen: XenCounts | null;
+  readonly trapTimes: TrapTimes;
+}
+
+const NOTHING_OUTSIDE: CountedOutside = { xen: null, trapTimes: NO_TRAP_TIMES };
 
 export class MediatorCore {
   readonly clock = new VirtualClock();
@@ -275,13 +286,15 @@ export class MediatorCore {
     return { apertureMiB, ggttMiB, fences, held: [host, ...slices].map(holderOf) };
   }
 
-  stats(unansweredTraps: number, xen: (vgpu: number) => XenCounts | null = () => null): MediatorStats {
+  /** @param outside what is counted outside of the core, by vGPU */
+  stats(unansweredTraps: number, outside: (vgpu: number) => CountedOutside = () => NOTHING_OUTSIDE): MediatorStats {
     return {
       device: 'model',
       platform: this.platform.name,
       uptimeSeconds: (this.#realTime.now() - this.#started) / 1e9,
       engines: this.engines(),
-      vgpus: [...this.members.values()].map((member) => this.vgpuStats(member, xen(member.id))),
+      vgpus: [...this.members.values()].map((member) => this.vgpuStats(member, outside(member.id))),
+      resources: this.resources(),
       deviceFaults: { ...this.arbiter.deviceFaults },
       isolationViolations: this.gpu.oracle.violations,
       unansweredTraps,
@@ -292,19 +305,26 @@ export class MediatorCore {
     return this.platform.engines.map((engine) => {
       const { busy, idle, switching, total } = this.arbiter.engineTotals(engine);
       const name = ENGINES[engine]!.name;
-      return { name, busySeconds: busy, idleSeconds: idle, switchingSeconds: switching, totalSeconds: total };
+      return {
+        name,
+        busySeconds: busy,
+        idleSeconds: idle,
+        switchingSeconds: switching,
+        totalSeconds: total,
+        resets: this.arbiter.engineResets(engine),
+      };
     });
   }
 
-  vgpuStats(member: Member, xen: XenCounts | null = null): VgpuStats {
+  vgpuStats(member: Member, { xen, trapTimes }: CountedOutside = NOTHING_OUTSIDE): VgpuStats {
     const { vgpu } = member;
     const gpuSeconds: Record<string, number> = {};
     const engineTime: Record<string, VgpuEngineTime> = {};
     for (const engine of this.platform.engines) {
       const { name } = ENGINES[engine]!;
-      const { running, switching, waits } = this.arbiter.engineShare(member.id, engine);
+      const { running, switching, switches, waits } = this.arbiter.engineShare(member.id, engine);
       gpuSeconds[name] = running;
-      engineTime[name] = { switchingSeconds: switching, waits };
+      engineTime[name] = { switchingSeconds: switching, switches, waits };
     }
     return {
       id: member.id,
@@ -317,6 +337,10 @@ export class MediatorCore {
       traps: Object.fromEntries(
         TRAP_KINDS.map((kind, i) => [kind, { read: vgpu.traps[2 * i]!, write: vgpu.traps[2 * i + 1]! }]),
       ),
+      trapsAnswered: trapsAnswered(vgpu),
+      trapTimes,
+      resets: { ...vgpu.resets },
+      timesInFailsafe: vgpu.timesInFailsafe,
       unknownRegisters: vgpu.regs.unknown().length,
       refusals: vgpu.allRefusals(),
       scan: this.arbiter.scanStats(member.id),
@@ -379,6 +403,11 @@ function hostRanges(host: PartitionSlice): { firstPage: number; pages: number }[
     { firstPage: host.lowStart / GGTT_ENTRY_SPACE, pages: host.lowBytes / GGTT_ENTRY_SPACE },
     { firstPage: host.highStart / GGTT_ENTRY_SPACE, pages: host.highBytes / GGTT_ENTRY_SPACE },
   ];
+}
+
+/** Plain reads that an adapter answered from the bank, and the rest. */
+function trapsAnswered({ traps, plainReads }: Vgpu): TrapsAnswered {
+  return { addon: plainReads, mediator: traps.reduce((sum, count) => sum + count, 0) - plainReads };
 }
 
 function isOfType(slice: PartitionSlice, type: VgpuType): boolean {

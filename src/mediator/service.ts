@@ -25,6 +25,7 @@ import type { Vgpu } from '../vgpu/index.js';
 import type { MediatorApi, ScanProcesses, Screen, ShareChange, VgpuInfo, VgpuSpec } from './api.js';
 import { MediatorCore, type Member } from './core.js';
 import { Recorder } from './recorder.js';
+import { NO_TRAP_TIMES, TimedTraps } from './trap-times.js';
 
 export interface MediatorOptions {
   readonly platform: string;
@@ -48,6 +49,8 @@ const TICK_NS = NS_PER_S;
 interface Seat {
   readonly member: Member;
   readonly spec: VgpuSpec;
+  /** The vGPU as its guest's accesses reach it. */
+  readonly traps: TimedTraps;
   server: VfioUserServer | XenServer | null;
   /** Null also when the journal turned out to be damaged. */
   replay: ReplayGuest | null;
@@ -154,10 +157,10 @@ export class MediatorService implements MediatorCalls {
   #pumpReplays(): void {
     const now = this.#core.clock.now();
     for (const seat of this.#seats.values()) {
-      const { replay, member, spec } = seat;
+      const { replay, member, spec, traps } = seat;
       if (!replay) continue;
       try {
-        if (replay.pump(member.vgpu, now)) continue;
+        if (replay.pump(traps, now)) continue;
         if (spec.transport.kind !== 'replay' || !spec.transport.loop) {
           // It stays as it stands, with what it shows.
           seat.replay = null;
@@ -224,6 +227,7 @@ export class MediatorService implements MediatorCalls {
     const seat: Seat = {
       member,
       spec,
+      traps: new TimedTraps(member.vgpu, this.#real),
       server: null,
       replay: null,
       recorder: null,
@@ -285,6 +289,7 @@ export class MediatorService implements MediatorCalls {
     this.#seats.set(member.id, {
       member,
       spec,
+      traps: new TimedTraps(member.vgpu, this.#real),
       server: null,
       replay,
       recorder: null,
@@ -301,7 +306,7 @@ export class MediatorService implements MediatorCalls {
     const { memory } = port;
     if (record === undefined || !(memory instanceof VfioGuestMemory)) {
       vgpu.attach(port);
-      return vgpu;
+      return seat.traps;
     }
     const header = {
       platform: this.#core.platform.name,
@@ -316,7 +321,7 @@ export class MediatorService implements MediatorCalls {
     const recorder = new Recorder(
       record,
       header,
-      vgpu,
+      seat.traps,
       memory,
       () => this.#core.clock.now(),
       () => vgpu.busy,
@@ -387,8 +392,9 @@ export class MediatorService implements MediatorCalls {
     let unanswered = 0;
     for (const { server } of this.#seats.values()) unanswered += server?.counters.unanswered ?? 0;
     return this.#core.stats(unanswered, (id) => {
-      const server = this.#seats.get(id)?.server;
-      return server instanceof XenServer ? server.counts() : null;
+      const seat = this.#seats.get(id);
+      const xen = seat?.server instanceof XenServer ? seat.server.counts() : null;
+      return { xen, trapTimes: seat?.traps.times() ?? NO_TRAP_TIMES };
     });
   }
 

@@ -264,6 +264,11 @@ export class Arbiter {
     return this.#engines.faults;
   }
 
+  /** Times that an engine was reset, for a guest that asked or after a hang. */
+  engineResets(engine: EngineId): number {
+    return this.#engines.slots[engine]!.resets;
+  }
+
   engineTotals(engine: EngineId): EngineTotals {
     return this.#engines.slots[engine]!.ledger.totals(this.#realTime.now());
   }

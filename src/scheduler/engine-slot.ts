@@ -22,6 +22,8 @@ export interface Running {
 export interface EngineShare {
   readonly running: number;
   readonly switching: number;
+  /** Times that the engine was handed over from another vGPU. */
+  readonly switches: number;
   readonly waits: WaitStats;
 }
 
@@ -30,8 +32,12 @@ export class EngineSlot {
   owner = 0;
   running: Running | null = null;
   readonly watch = new Watch();
+  /** Times that the engine was reset. */
+  resets = 0;
   /** By vGPU id. */
   readonly #waits: (Waits | undefined)[] = [];
+  /** By vGPU id. */
+  readonly #switches: number[] = [];
 
   constructor(
     readonly driver: EngineDriver,
@@ -44,14 +50,22 @@ export class EngineSlot {
     return waits;
   }
 
+  /** The engine's registers are another vGPU's from now on. */
+  handOver(vgpu: number): void {
+    this.owner = vgpu;
+    this.#switches[vgpu] = (this.#switches[vgpu] ?? 0) + 1;
+  }
+
   forget(vgpu: number): void {
     this.#waits[vgpu] = undefined;
+    this.#switches[vgpu] = 0;
   }
 
   share(vgpu: number, now: number): EngineShare {
     return {
       running: this.ledger.busySeconds(vgpu, now),
       switching: this.ledger.switchingSeconds(vgpu, now),
+      switches: this.#switches[vgpu] ?? 0,
       waits: this.#waits[vgpu]?.stats(now) ?? NO_WAITS,
     };
   }

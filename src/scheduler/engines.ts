@@ -211,7 +211,7 @@ export class Engines {
       if (previous) this.#registers.save(engine, previous.parts.bank);
       else this.#registers.forget(engine);
       this.#registers.restore(engine, client.parts.bank);
-      slot.owner = vgpu;
+      slot.handOver(vgpu);
     }
     this.#turns.started(vgpu, engine);
     this.#submit(slot, client, workload, prepared, taken, false);
@@ -293,6 +293,7 @@ export class Engines {
 
   #resetEngine(engine: EngineId, slot: EngineSlot): void {
     slot.driver.reset();
+    slot.resets++;
     slot.owner = 0;
     this.#registers.forget(engine);
   }

@@ -5,5 +5,5 @@
 export { vgpuHandlers } from './handlers.js';
 export * from './partition.js';
 export * from './types.js';
-export { MAX_SHADOW_PAGES, TRAP_KINDS, Vgpu, type VgpuOptions } from './vgpu.js';
+export { MAX_SHADOW_PAGES, type ResetCounts, TRAP_KINDS, Vgpu, type VgpuOptions } from './vgpu.js';
 export type { PageTables } from './write-tracking.js';

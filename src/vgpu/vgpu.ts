@@ -51,6 +51,12 @@ export const MAX_SHADOW_PAGES = 16384;
 const GAMW_ECO = 0x4080;
 const GAMW_ECO_64K = 0xf;
 
+/** Resets of a guest's device as a whole (by its VMM, or when it attaches), and of engines by its driver. */
+export interface ResetCounts {
+  device: number;
+  engine: number;
+}
+
 export class Vgpu implements TrapSink, ArbiterEvents {
   readonly platform: Platform;
   readonly grant: Grant;
@@ -67,6 +73,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   notified = false;
   /** Reads at 2 × kind, writes at 2 × kind + 1. */
   readonly traps = new Float64Array(2 * TRAP_KINDS.length);
+  /** Of those, reads of plain registers that an adapter answered by itself. */
+  plainReads = 0;
+  /** Since the vGPU was made. */
+  readonly resets: ResetCounts = { device: 0, engine: 0 };
+  timesInFailsafe = 0;
   readonly refusals = new Map<string, number>();
   /** For adapters that answer plain reads by themselves; those count as traps all the same. */
   readonly plainRegisters: PlainRegisters;
@@ -100,6 +111,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       plain: options.policy.plainReads,
       answered: (reads) => {
         this.traps[2 * MMIO]! += reads;
+        this.plainReads += reads;
       },
     };
     this.ggtt = new GgttSlice(
@@ -227,6 +239,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Device reset (FLR, VMM reset): back to the state of a vGPU that was just made, also out of failsafe. */
   reset(): void {
     const { arbiter } = this.#options;
+    this.resets.device++;
     arbiter.reset(this.id, this.platform.engines);
     this.ggtt.invalidateAll();
     // A reset out of D3 is part of a resume: the guest does not announce its address spaces again.
@@ -251,6 +264,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
 
   /** GDRST: the guest resets engines of its vGPU; a full reset also puts the GT registers back. */
   resetEngines(engines: readonly EngineId[], full: boolean): void {
+    this.resets.engine += engines.length;
     this.#options.arbiter.reset(this.id, engines);
     if (full) {
       this.regs.reset('gt');
@@ -263,6 +277,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   failsafe(reason: string): void {
     if (this.#failsafe !== null) return;
     this.#failsafe = reason;
+    this.timesInFailsafe++;
     this.#options.arbiter.reset(this.id, this.platform.engines);
     for (const port of this.#ports) port?.reset();
     this.#guest?.fail(reason);

@@ -1,15 +1,16 @@
 /** A mediator with no GPU behind it: it keeps the list of vGPUs, answers with set numbers and remembers what it was asked. */
 import { XengtError } from '../../src/base/index.js';
-import type {
-  DeviceResources,
-  MediatorApi,
-  MediatorStats,
-  ScanProcesses,
-  Screen,
-  ShareChange,
-  VgpuInfo,
-  VgpuSpec,
-  VgpuStats,
+import {
+  type DeviceResources,
+  type MediatorApi,
+  type MediatorStats,
+  type ScanProcesses,
+  type Screen,
+  type ShareChange,
+  TRAP_STEPS,
+  type VgpuInfo,
+  type VgpuSpec,
+  type VgpuStats,
 } from '../../src/mediator/api.js';
 
 export class FakeMediator implements MediatorApi {
@@ -101,6 +102,10 @@ export class FakeMediator implements MediatorApi {
   /** Of an aperture of 1 GiB, handed out from the bottom, in the order of creation. */
   async resources(): Promise<DeviceResources> {
     this.#called('resources');
+    return this.#resources();
+  }
+
+  #resources(): DeviceResources {
     const held = [
       { holder: 'host', lowStartMiB: 0, lowMiB: 128, highStartMiB: 1024, highMiB: 384, fenceStart: 0, fences: 4 },
     ];
@@ -132,11 +137,16 @@ export class FakeMediator implements MediatorApi {
         engineTime: {
           RCS: {
             switchingSeconds: 0.25,
+            switches: 11,
             waits: { seconds: 1.5, count: 7, longestSeconds: 0.5, medianSeconds: 0.125, p99Seconds: 0.375 },
           },
         },
         workloads: { RCS: { complete: 7, rejected: 1 } },
         traps: { mmio: { read: 10, write: 20 }, ggtt: { read: 0, write: 3 } },
+        trapsAnswered: { addon: 13, mediator: 20 },
+        trapTimes: { upTo: TRAP_STEPS.map((_, step) => Math.min(step, 4)), count: 5, seconds: 0.25 },
+        resets: { device: 1, engine: 6 },
+        timesInFailsafe: 1,
         unknownRegisters: 2,
         refusals: { 'ggtt-foreign': 3 },
         scan: {
@@ -181,6 +191,7 @@ export class FakeMediator implements MediatorApi {
           idleSeconds: this.uptime - busy - 0.5,
           switchingSeconds: 0.5,
           totalSeconds: this.uptime,
+          resets: 3,
         },
         {
           name: 'BCS',
@@ -188,9 +199,11 @@ export class FakeMediator implements MediatorApi {
           idleSeconds: this.uptime - blits,
           switchingSeconds: 0,
           totalSeconds: this.uptime,
+          resets: 0,
         },
       ],
       vgpus,
+      resources: this.#resources(),
       deviceFaults: { lostEvents: 2, resubmitted: 1 },
       isolationViolations: this.violations,
       unansweredTraps: this.unanswered,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Metrics } from '../../src/control/metrics.js';
+import { Metrics } from '../../src/control/metrics/index.js';
 import { ask, type Rig, startRig } from './rig.js';
 
 let rig: Rig;
@@ -72,7 +72,19 @@ test('each family has its type and help', async () => {
     xengt_vgpu_scan_verdicts_total: 'counter',
     xengt_vgpu_scan_verdict_bytes: 'gauge',
     xengt_vgpu_scan_commands_total: 'counter',
-    xengt_vgpu_scan_dwords_total: 'counter',
+    xengt_vgpu_scan_bytes_total: 'counter',
+    xengt_vgpu_switches_total: 'counter',
+    xengt_vgpu_traps_answered_total: 'counter',
+    xengt_vgpu_trap_seconds: 'histogram',
+    xengt_vgpu_resets_total: 'counter',
+    xengt_vgpu_failsafe_total: 'counter',
+    xengt_engine_resets_total: 'counter',
+    xengt_vgpu_aperture_bytes: 'gauge',
+    xengt_vgpu_hidden_bytes: 'gauge',
+    xengt_vgpu_fences: 'gauge',
+    xengt_device_aperture_bytes: 'gauge',
+    xengt_device_hidden_bytes: 'gauge',
+    xengt_device_fences: 'gauge',
     xengt_vgpu_xen_requests_total: 'counter',
     xengt_vgpu_xen_refusals_total: 'counter',
     xengt_vgpu_xen_table_writes_total: 'counter',
@@ -125,7 +137,7 @@ test('values are exactly what the mediator counted, labelled by vGPU name, VM an
   });
   expect(samples(families, 'xengt_vgpu_scan_verdict_bytes')['xengt_vgpu_scan_verdict_bytes{vgpu="a"}']).toBe(20480);
   expect(samples(families, 'xengt_vgpu_scan_commands_total')['xengt_vgpu_scan_commands_total{vgpu="b"}']).toBe(1000);
-  expect(samples(families, 'xengt_vgpu_scan_dwords_total')['xengt_vgpu_scan_dwords_total{vgpu="b"}']).toBe(4000);
+  expect(samples(families, 'xengt_vgpu_scan_bytes_total')['xengt_vgpu_scan_bytes_total{vgpu="b"}']).toBe(16000);
   expect(samples(families, 'xengt_vgpu_unknown_registers')['xengt_vgpu_unknown_registers{vgpu="a"}']).toBe(2);
   expect(samples(families, 'xengt_isolation_violations_total')).toEqual({ xengt_isolation_violations_total: 2 });
   expect(samples(families, 'xengt_unanswered_traps_total')).toEqual({ xengt_unanswered_traps_total: 1 });
@@ -224,5 +236,60 @@ test('what a vGPU waited for and what switching for it took is told per engine',
   expect(samples(families, 'xengt_device_faults_total')).toEqual({
     'xengt_device_faults_total{kind="lost-event"}': 2,
     'xengt_device_faults_total{kind="resubmitted"}': 1,
+  });
+});
+
+test('trap service time is a histogram whose steps only grow', async () => {
+  const times = samples(await scrape(), 'xengt_vgpu_trap_seconds');
+  const of = (vgpu: string) =>
+    Object.entries(times)
+      .filter(([name]) => name.includes(`_bucket`) && name.includes(`vgpu="${vgpu}"`))
+      .map(([name, value]) => [/le="([^"]+)"/.exec(name)?.[1], value]);
+  expect(of('a').slice(0, 3)).toEqual([
+    ['0.000001', 0],
+    ['0.000002', 1],
+    ['0.000005', 2],
+  ]);
+  expect(of('b').at(-1)).toEqual(['+Inf', 5]);
+  expect(times['xengt_vgpu_trap_seconds_sum{vgpu="a"}']).toBe(0.25);
+  expect(times['xengt_vgpu_trap_seconds_count{vgpu="b"}']).toBe(5);
+});
+
+test('who answered, what was reset, and who went to failsafe is counted', async () => {
+  const families = await scrape();
+  expect(samples(families, 'xengt_vgpu_traps_answered_total')).toMatchObject({
+    'xengt_vgpu_traps_answered_total{vgpu="a",by="addon"}': 13,
+    'xengt_vgpu_traps_answered_total{vgpu="a",by="mediator"}': 20,
+  });
+  expect(samples(families, 'xengt_vgpu_resets_total')).toMatchObject({
+    'xengt_vgpu_resets_total{vgpu="b",what="device"}': 1,
+    'xengt_vgpu_resets_total{vgpu="b",what="engine"}': 6,
+  });
+  expect(samples(families, 'xengt_vgpu_failsafe_total')).toMatchObject({ 'xengt_vgpu_failsafe_total{vgpu="a"}': 1 });
+  expect(samples(families, 'xengt_engine_resets_total')).toEqual({
+    'xengt_engine_resets_total{engine="RCS"}': 3,
+    'xengt_engine_resets_total{engine="BCS"}': 0,
+  });
+  expect(Object.values(samples(families, 'xengt_vgpu_switches_total'))).toEqual([11, 11]);
+});
+
+test('what vGPUs hold of aperture, hidden memory and fences adds up with what is free to what the device has', async () => {
+  const families = await scrape();
+  const MIB = 2 ** 20;
+  expect(samples(families, 'xengt_vgpu_aperture_bytes')).toEqual({
+    'xengt_vgpu_aperture_bytes{vgpu="a"}': 64 * MIB,
+    'xengt_vgpu_aperture_bytes{vgpu="b"}': 64 * MIB,
+  });
+  expect(samples(families, 'xengt_device_aperture_bytes')).toEqual({
+    'xengt_device_aperture_bytes{state="used"}': (128 + 64 + 64) * MIB,
+    'xengt_device_aperture_bytes{state="free"}': (1024 - 256) * MIB,
+  });
+  expect(samples(families, 'xengt_device_hidden_bytes')).toEqual({
+    'xengt_device_hidden_bytes{state="used"}': 3 * 384 * MIB,
+    'xengt_device_hidden_bytes{state="free"}': (3072 - 3 * 384) * MIB,
+  });
+  expect(samples(families, 'xengt_device_fences')).toEqual({
+    'xengt_device_fences{state="used"}': 12,
+    'xengt_device_fences{state="free"}': 20,
   });
 });

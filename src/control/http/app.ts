@@ -7,7 +7,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 import { XengtError } from '../../base/index.js';
 import type { MediatorApi } from '../../mediator/api.js';
 import type { Log } from '../log.js';
-import type { Metrics } from '../metrics.js';
+import type { Metrics } from '../metrics/index.js';
 import type { PackageInfo } from '../package-info.js';
 import type { Pictures } from '../pictures.js';
 import { PROBLEM_TYPE, problemOf } from '../problem.js';

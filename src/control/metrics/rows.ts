@@ -1,16 +1,20 @@
-/**
- * What Prometheus scrapes. Nothing is counted here: the mediator counts, and one snapshot of its numbers is laid out per
- * scrape. Counters are therefore set to the mediator's totals, which only grow while a vGPU exists.
- */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { EngineStats, MediatorApi, MediatorStats, VgpuEngineTime, VgpuStats, XenCounts } from '../mediator/api.js';
+/** The metrics, one row each: name, labels, and what of a snapshot it shows. Names are Prometheus' way: base units, `_total`, `_info`. */
+import type {
+  DeviceResources,
+  EngineStats,
+  MediatorStats,
+  ResourceHolder,
+  VgpuEngineTime,
+  VgpuStats,
+  XenCounts,
+} from '../../mediator/api.js';
 
-type Labels = Readonly<Record<string, string>>;
+export type Labels = Readonly<Record<string, string>>;
 /** One sample: its labels and its value. */
 type Sample = readonly [labels: Labels, value: number];
 type Rows = (stats: MediatorStats) => Iterable<Sample>;
 
-interface Row {
+export interface Row {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
@@ -71,7 +75,58 @@ const single = (name: string, kind: Row['kind'], help: string, value: (stats: Me
   samples: (stats) => [[{}, value(stats)]],
 });
 
-function rows(version: string): readonly Row[] {
+const MIB = 2 ** 20;
+
+/** Aperture (low graphics memory), hidden (high) and fences: what each vGPU holds, and what of the device is held and free. */
+function resourceRows(): readonly Row[] {
+  const holding = (name: string, help: string, value: (holder: ResourceHolder) => number): Row => ({
+    name,
+    help,
+    kind: 'gauge',
+    labels: ['vgpu'],
+    samples: ({ vgpus, resources }) =>
+      resources.held
+        .filter(({ holder }) => vgpus.some(({ name: vgpu }) => vgpu === holder))
+        .map((held): Sample => [{ vgpu: held.holder }, value(held)]),
+  });
+  const device = (name: string, help: string, all: (r: DeviceResources) => number, of: (h: ResourceHolder) => number) =>
+    ({
+      name,
+      help,
+      kind: 'gauge',
+      labels: ['state'],
+      *samples({ resources }) {
+        const used = resources.held.reduce((sum, holder) => sum + of(holder), 0);
+        yield [{ state: 'used' }, used];
+        yield [{ state: 'free' }, all(resources) - used];
+      },
+    }) satisfies Row;
+  return [
+    holding('xengt_vgpu_aperture_bytes', 'Aperture that a vGPU holds.', ({ lowMiB }) => lowMiB * MIB),
+    holding('xengt_vgpu_hidden_bytes', 'Hidden graphics memory that a vGPU holds.', ({ highMiB }) => highMiB * MIB),
+    holding('xengt_vgpu_fences', 'Fence registers that a vGPU holds.', ({ fences }) => fences),
+    device(
+      'xengt_device_aperture_bytes',
+      'Aperture of the device, held and free.',
+      ({ apertureMiB }) => apertureMiB * MIB,
+      ({ lowMiB }) => lowMiB * MIB,
+    ),
+    device(
+      'xengt_device_hidden_bytes',
+      'Hidden graphics memory of the device, held and free.',
+      ({ ggttMiB, apertureMiB }) => (ggttMiB - apertureMiB) * MIB,
+      ({ highMiB }) => highMiB * MIB,
+    ),
+    device(
+      'xengt_device_fences',
+      'Fence registers of the device, held and free.',
+      ({ fences }) => fences,
+      ({ fences }) => fences,
+    ),
+  ];
+}
+
+export function rows(version: string): readonly Row[] {
   return [
     {
       name: 'xengt_vgpu_gpu_seconds_total',
@@ -89,6 +144,12 @@ function rows(version: string): readonly Row[] {
       'counter',
       'Time that an engine was kept for preparing, restoring and saving contexts of a vGPU.',
       (time) => time.switchingSeconds,
+    ),
+    perVgpuEngine(
+      'xengt_vgpu_switches_total',
+      'counter',
+      'Times that an engine was handed over to a vGPU from another.',
+      (time) => time.switches,
     ),
     perVgpuEngine(
       'xengt_vgpu_waiting_seconds_total',
@@ -122,6 +183,38 @@ function rows(version: string): readonly Row[] {
         }
       },
     },
+    {
+      name: 'xengt_vgpu_traps_answered_total',
+      help: 'Traps by who answered them: the addon alone (plain register reads of Xen guests), or the mediator.',
+      kind: 'counter',
+      labels: ['vgpu', 'by'],
+      *samples(stats) {
+        for (const { name: vgpu, trapsAnswered } of stats.vgpus) {
+          yield [{ vgpu, by: 'addon' }, trapsAnswered.addon];
+          yield [{ vgpu, by: 'mediator' }, trapsAnswered.mediator];
+        }
+      },
+    },
+    {
+      name: 'xengt_vgpu_resets_total',
+      help: 'Resets of a vGPU: of the device by its VMM or at attaching, of engines by its driver.',
+      kind: 'counter',
+      labels: ['vgpu', 'what'],
+      *samples(stats) {
+        for (const { name: vgpu, resets } of stats.vgpus) {
+          yield [{ vgpu, what: 'device' }, resets.device];
+          yield [{ vgpu, what: 'engine' }, resets.engine];
+        }
+      },
+    },
+    perVgpu(
+      'xengt_vgpu_failsafe_total',
+      'counter',
+      'Times that a vGPU was lost for what its guest did.',
+      (v) => v.timesInFailsafe,
+    ),
+    ...resourceRows(),
+    perEngine('xengt_engine_resets_total', 'Times that the mediator reset the engine.', (e) => e.resets),
     {
       name: 'xengt_workloads_total',
       help: 'Submitted contexts by how they ended.',
@@ -179,7 +272,12 @@ function rows(version: string): readonly Row[] {
       'Commands that were scanned or reused.',
       (v) => v.scan.commands,
     ),
-    perVgpu('xengt_vgpu_scan_dwords_total', 'counter', 'Dwords that were scanned or reused.', (v) => v.scan.dwords),
+    perVgpu(
+      'xengt_vgpu_scan_bytes_total',
+      'counter',
+      'Bytes of commands that were scanned or reused.',
+      (v) => 4 * v.scan.dwords,
+    ),
     {
       name: 'xengt_vgpu_xen_requests_total',
       help: 'Requests of a Xen guest by who answered them: the addon alone (plain register reads), or the mediator.',
@@ -279,64 +377,4 @@ function rows(version: string): readonly Row[] {
     single('xengt_unanswered_traps_total', 'counter', 'Traps that got no answer.', (stats) => stats.unansweredTraps),
     single('xengt_uptime_seconds', 'gauge', 'Time since the mediator started.', (stats) => stats.uptimeSeconds),
   ];
-}
-
-export class Metrics {
-  readonly #registry = new Registry();
-  readonly #mediator: MediatorApi;
-  /** The snapshot that the scrape under way shows. */
-  #stats: Promise<MediatorStats> | undefined;
-  #scrape: Promise<string> | undefined;
-
-  constructor(mediator: MediatorApi, version: string) {
-    this.#mediator = mediator;
-    for (const row of rows(version)) this.#add(row);
-    collectDefaultMetrics({ register: this.#registry });
-  }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  /** The text of one scrape. Scrapes at the same time share one. */
-  scrape(): Promise<string> {
-    this.#scrape ??= this.#collect().finally(() => {
-      this.#scrape = undefined;
-    });
-    return this.#scrape;
-  }
-
-  async #collect(): Promise<string> {
-    const snapshot = this.#mediator.stats();
-    this.#stats = snapshot;
-    await snapshot;
-    return this.#registry.metrics();
-  }
-
-  #add(row: Row): void {
-    const snapshot = () => this.#stats;
-    const common = { name: row.name, help: row.help, labelNames: [...row.labels], registers: [this.#registry] };
-    if (row.kind === 'counter') {
-      new Counter({
-        ...common,
-        async collect() {
-          const stats = await snapshot();
-          if (stats === undefined) return;
-          this.reset();
-          // Idle time is a difference of floats and may come out as -1e-12: such a total is nothing, not a step back.
-          for (const [labels, value] of row.samples(stats)) this.inc(labels, Math.max(0, value));
-        },
-      });
-    } else {
-      new Gauge({
-        ...common,
-        async collect() {
-          const stats = await snapshot();
-          if (stats === undefined) return;
-          this.reset();
-          for (const [labels, value] of row.samples(stats)) this.set(labels, value);
-        },
-      });
-    }
-  }
 }
