@@ -48,6 +48,8 @@ export const CONF_STATE = 0x40000000;
 /** TRANS_DDI_FUNC_CTL. */
 export const FUNC_PORT_SHIFT = 28;
 export const FUNC_MODE_SHIFT = 24;
+export const FUNC_MODE_HDMI = 0;
+export const FUNC_MODE_DVI = 1;
 export const FUNC_MODE_DP_SST = 2;
 export const FUNC_MODE_DP_MST = 3;
 /** Input of the eDP transcoder, bits 14:12. */
@@ -196,6 +198,16 @@ export const BDW_LINK_KHZ: readonly number[] = [540_000, 270_000, 162_000];
 
 export const DPLL_CTRL1 = 0x6c058;
 export const DPLL_CTRL2 = 0x6c05c;
+/** Bit of a PLL's six in DPLL_CTRL1. */
+export const DPLL_HDMI = 0x20;
+/** DPLL_CFGCR1 of the PLLs that make HDMI clocks, by PLL; DPLL_CFGCR2 follows it. PLL 0 has none. */
+export const GEN9_HDMI_PLLS: readonly (number | undefined)[] = [undefined, 0x6c040, 0x6c048, 0x6c050];
+/** The oscillator's frequency is in units of this, whole and in parts of 0x8000; dividers by the fields of DPLL_CFGCR2. */
+export const DPLL_REFERENCE_KHZ = 24_000;
+export const DPLL_PDIV: Readonly<Record<number, number>> = { 0: 1, 1: 2, 2: 3, 4: 7 };
+export const DPLL_KDIV: readonly number[] = [5, 2, 3, 1];
+/** Clocks of the divided oscillator in a pixel clock. */
+export const DPLL_BITS_PER_PIXEL_CLOCK = 5;
 /** BDW: port clock select, 4 bytes a port. */
 export const PORT_CLK_SEL = 0x46100;
 /** BDW: the display clock PLL. */
@@ -251,7 +263,7 @@ export const GMBUS_PINS: readonly { readonly platforms: number; readonly pins: R
 
 /** PCH hotplug: live bit in SDEISR, enable and status field in SHOTPLUG_CTL. Bits are the same on LPT, SPT and CNP. */
 export interface HotplugRow {
-  readonly port: PortName;
+  readonly port: 'B' | 'C' | 'D';
   readonly live: number;
   readonly register: number;
   readonly enable: number;
@@ -267,7 +279,7 @@ export const HOTPLUG: readonly HotplugRow[] = [
 export const HOTPLUG_LONG = 2;
 export const SFUSE_STRAP = 0xc2014;
 /** Which port a strap bit declares. */
-export const SFUSE_PORT: Readonly<Partial<Record<PortName, number>>> = { B: 4, C: 2, D: 1 };
+export const SFUSE_PORT: Readonly<Record<HotplugRow['port'], number>> = { B: 4, C: 2, D: 1 };
 /** The fuse register is valid; there is no analogue output. */
 export const SFUSE_FIXED = (1 << 13) | (1 << 6);
 

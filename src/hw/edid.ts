@@ -29,9 +29,17 @@ export interface MonitorDescription {
   readonly preferred: Timing;
   /** Bits of the established-timings bytes 35 and 36. */
   readonly established: readonly [number, number];
-  /** Limits of the scan: vertical Hz, horizontal kHz, highest pixel clock in MHz (a multiple of 10). */
-  readonly limits: readonly [vMin: number, vMax: number, hMin: number, hMax: number, clockMhz: number];
+  /** Limits of the scan: vertical Hz, horizontal kHz, highest pixel clock in MHz (a multiple of 10). Left out: not told. */
+  readonly limits?: readonly [vMin: number, vMax: number, hMin: number, hMax: number, clockMhz: number];
+  /** What it is plugged in with; default: DP. */
+  readonly plug?: Plug;
+  /** Blocks that follow the base block. */
+  readonly extensions?: readonly Uint8Array[];
 }
+
+/** Kinds of digital connectors that a vGPU's port can have. */
+export const PLUGS = ['DP', 'HDMI'] as const;
+export type Plug = (typeof PLUGS)[number];
 
 export const EDID_BYTES = 128;
 
@@ -126,6 +134,10 @@ function encodeDescriptor(edid: Uint8Array, at: number, tag: number, content: st
   edid.set(Buffer.from(text, 'latin1'), at + 5);
 }
 
+/** Low bits of the video input definition: HDMI-a, DisplayPort. */
+const INTERFACE: Readonly<Record<Plug, number>> = { HDMI: 2, DP: 5 };
+const EXTENSIONS_AT = 126;
+
 const TAG_DUMMY = 0x10;
 const TAG_NAME = 0xfc;
 const TAG_LIMITS = 0xfd;
@@ -137,8 +149,8 @@ export function encodeEdid(monitor: MonitorDescription): Uint8Array {
   edid.set([id >> 8, id & 0xff, monitor.productCode & 0xff, monitor.productCode >> 8], 8);
   // no serial number; week 1 of 2024; EDID 1.4
   edid.set([0, 0, 0, 0, 1, 2024 - 1990, 1, 4], 12);
-  // digital, 8 bits per colour, DisplayPort
-  edid[20] = 0xa5;
+  // digital, 8 bits per colour, and the interface
+  edid[20] = 0xa0 | INTERFACE[monitor.plug ?? 'DP'];
   edid[21] = Math.round(monitor.widthMm / 10);
   edid[22] = Math.round(monitor.heightMm / 10);
   // gamma 2.2
@@ -150,27 +162,27 @@ export function encodeEdid(monitor: MonitorDescription): Uint8Array {
   // unused standard timings
   edid.fill(0x01, 38, 54);
   encodeTiming(edid, 54, monitor.preferred, monitor.widthMm, monitor.heightMm);
-  const [vMin, vMax, hMin, hMax, clockMhz] = monitor.limits;
-  // range limits only, no secondary formula
-  encodeDescriptor(edid, 72, TAG_LIMITS, [
-    vMin,
-    vMax,
-    hMin,
-    hMax,
-    clockMhz / 10,
-    1,
-    0x0a,
-    0x20,
-    0x20,
-    0x20,
-    0x20,
-    0x20,
-    0x20,
-  ]);
+  if (monitor.limits === undefined) {
+    encodeDescriptor(edid, 72, TAG_DUMMY, []);
+  } else {
+    const [vMin, vMax, hMin, hMax, clockMhz] = monitor.limits;
+    // range limits only, no secondary formula
+    const padding = [0x0a, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20];
+    encodeDescriptor(edid, 72, TAG_LIMITS, [vMin, vMax, hMin, hMax, clockMhz / 10, 1, ...padding]);
+  }
   encodeDescriptor(edid, 90, TAG_NAME, monitor.name);
   encodeDescriptor(edid, 108, TAG_DUMMY, []);
-  edid[127] = (256 - (edid.subarray(0, 127).reduce((sum, byte) => sum + byte, 0) & 0xff)) & 0xff;
-  return edid;
+  const { extensions = [] } = monitor;
+  edid[EXTENSIONS_AT] = extensions.length;
+  const blocks = [edid, ...extensions];
+  blocks.forEach(sealBlock);
+  return Uint8Array.from(blocks.flatMap((block) => [...block]));
+}
+
+/** Makes the bytes of a block add up to zero. */
+export function sealBlock(block: Uint8Array): void {
+  const sum = block.subarray(0, EDID_BYTES - 1).reduce((all, byte) => all + byte, 0);
+  block[EDID_BYTES - 1] = -sum & 0xff;
 }
 
 /** The monitors that a vGPU type may show, by resolution. */
@@ -195,13 +207,27 @@ export const EDIDS: Readonly<Record<'1024x768' | '1920x1200', Uint8Array>> = {
   }),
 };
 
-/** True when every 128-byte block of `edid` sums to zero. */
-export function edidIsValid(edid: Uint8Array): boolean {
-  if (edid.length === 0 || edid.length % EDID_BYTES !== 0) return false;
-  for (let at = 0; at < edid.length; at += EDID_BYTES) {
-    let sum = 0;
-    for (let i = 0; i < EDID_BYTES; i++) sum += edid[at + i]!;
-    if ((sum & 0xff) !== 0) return false;
+const HEADER: readonly number[] = [0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
+/** More than monitors have; a driver reads them all at each look. */
+const MOST_BLOCKS = 8;
+
+/** What keeps `edid` from being one, in words; null when nothing does. */
+export function edidFault(edid: Uint8Array): string | null {
+  const blocks = edid.length / EDID_BYTES;
+  if (blocks === 0 || !Number.isInteger(blocks))
+    return `it has ${edid.length} bytes; an EDID has blocks of ${EDID_BYTES}`;
+  if (blocks > MOST_BLOCKS) return `it has ${blocks} blocks; ${MOST_BLOCKS} are allowed`;
+  if (HEADER.some((byte, i) => edid[i] !== byte)) return 'it does not start with the header 00 ff ff ff ff ff ff 00';
+  const extensions = edid[EXTENSIONS_AT]!;
+  if (extensions !== blocks - 1) return `byte 126 announces ${extensions} extension blocks; ${blocks - 1} are there`;
+  for (let block = 0; block < blocks; block++) {
+    const bytes = edid.subarray(block * EDID_BYTES, (block + 1) * EDID_BYTES);
+    const sum = bytes.reduce((all, byte) => all + byte, 0) & 0xff;
+    if (sum === 0) continue;
+    const right = (bytes[EDID_BYTES - 1]! - sum) & 0xff;
+    return `the checksum of block ${block} is wrong: its last byte is 0x${hex(bytes[EDID_BYTES - 1]!)}, right would be 0x${hex(right)}`;
   }
-  return true;
+  return null;
 }
+
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0');

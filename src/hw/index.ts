@@ -1,11 +1,13 @@
 /** hw: facts about the hardware, as data. No behaviour beyond encode and decode. */
 export * from './commands/index.js';
 export * from './context-image.js';
+export * from './cvt.js';
 export * from './display.js';
 export * from './edid.js';
 export * from './engines.js';
 export * from './execlists.js';
 export * from './interrupts.js';
+export * from './monitors.js';
 export * from './pci-config.js';
 export * from './platform.js';
 export * from './pte.js';

@@ -14,13 +14,13 @@ export interface DdcState {
 }
 
 export class Ddc {
-  readonly #edid: Uint8Array;
+  edid: Uint8Array;
   #slave = NOBODY;
   #segment = 0;
   #pointer = 0;
 
   constructor(edid: Uint8Array) {
-    this.#edid = edid;
+    this.edid = edid;
   }
 
   /** START (or repeated START) and the address. @returns whether a device acknowledged */
@@ -36,7 +36,7 @@ export class Ddc {
 
   read(): number {
     if (this.#slave !== EDID_SLAVE) return 0xff;
-    const byte = this.#edid[this.#segment * 256 + this.#pointer] ?? 0xff;
+    const byte = this.edid[this.#segment * 256 + this.#pointer] ?? 0xff;
     this.#pointer = (this.#pointer + 1) & 0xff;
     return byte;
   }

@@ -1,5 +1,5 @@
 /**
- * The display of one vGPU as its guest sees it: pipes, ports, and a DisplayPort monitor that can be plugged in and out.
+ * The display of one vGPU as its guest sees it: pipes, and outputs that monitors are plugged into and out of.
  * Register values live in the vGPU's bank; what is here is what a register cannot hold.
  */
 
@@ -8,30 +8,37 @@ import { XengtError } from '../../base/index.js';
 import {
   DISPLAY_RESET,
   type DisplayEventName,
-  edidIsValid,
   HOTPLUG,
   HOTPLUG_LONG,
-  type HotplugRow,
+  PIPE_COUNT,
+  PORTS,
   type PortName,
   SDE_ISR,
   SFUSE_FIXED,
   SFUSE_PORT,
   SFUSE_STRAP,
 } from '../../hw/index.js';
-import { AuxChannels, type AuxPeer } from './aux-channel.js';
-import { Ddc, type DdcState } from './ddc.js';
+import { AuxChannels } from './aux-channel.js';
 import { Gmbus, type GmbusState } from './gmbus.js';
+import { Output, type OutputChange, type OutputInfo, type OutputPort, type OutputState } from './output.js';
 import { type PipeState, Pipes } from './pipes.js';
 import type { DisplayHost } from './port.js';
 import { captureScreen, type Picture } from './scanout.js';
-import { DpSink, type SinkState } from './sink.js';
+import { portOfTranscoder } from './timing.js';
 
 export interface DisplayOptions {
-  /** The monitor is plugged in from the start. */
+  /** The monitor of the platform's own port is plugged in from the start. */
   readonly monitor: boolean;
+  /** Of that monitor, and of those that other outputs get without being told which. */
   readonly edid: Uint8Array;
-  /** The monitor also answers on the I2C wires of its port (GMBUS), as a dual-mode one does. Default true. */
+  /** DP monitors also answer on the I2C wires of their port (GMBUS), as dual-mode ones do. Default true. */
   readonly ddc?: boolean;
+  /** What is plugged in besides, or instead. */
+  readonly outputs?: readonly OutputSetup[];
+}
+
+export interface OutputSetup extends OutputChange {
+  readonly port: OutputPort;
 }
 
 export interface DisplayMode {
@@ -42,15 +49,15 @@ export interface DisplayMode {
 
 /** Everything about the display that is not in the register bank: a plain value. */
 export interface DisplayState {
-  readonly monitor: boolean;
   readonly flips: number;
-  readonly sink: SinkState;
-  readonly ddc: DdcState;
+  readonly outputs: readonly OutputState[];
   readonly gmbus: GmbusState;
   readonly pipes: readonly PipeState[];
 }
 
-const HOTPLUG_EVENTS: Readonly<Partial<Record<PortName, DisplayEventName>>> = {
+const PIPE_NAMES = ['A', 'B', 'C'] as const;
+
+const HOTPLUG_EVENTS: Readonly<Record<OutputPort, DisplayEventName>> = {
   B: 'HOTPLUG_B',
   C: 'HOTPLUG_C',
   D: 'HOTPLUG_D',
@@ -61,68 +68,98 @@ export class Display {
   readonly pipes: Pipes;
   readonly aux: AuxChannels;
   readonly gmbus: Gmbus;
-  /** Port that the monitor is plugged into. */
-  readonly monitorPort: PortName;
-  readonly #sink = new DpSink();
-  readonly #ddc: Ddc;
-  readonly #hotplug: HotplugRow;
-  readonly #peer: AuxPeer;
-  #monitor: boolean;
+  readonly outputs: readonly Output[];
+  /** The output that stands for the vGPU's monitor where none is named. */
+  readonly #main: Output;
   #flips = 0;
 
+  /** @throws XengtError XENGT_E_CONFIG for an EDID that is none */
   constructor(host: DisplayHost, options: DisplayOptions) {
-    if (!edidIsValid(options.edid))
-      throw new XengtError('XENGT_E_CONFIG', 'The EDID is not made of valid 128-byte blocks.');
     this.host = host;
-    this.monitorPort = host.platform.monitorPort;
-    const hotplug = HOTPLUG.find((row) => row.port === this.monitorPort);
-    if (hotplug === undefined) throw new XengtError('XENGT_E_TABLE', `Port ${this.monitorPort} has no hotplug row.`);
-    this.#hotplug = hotplug;
-    this.#monitor = options.monitor;
-    this.#ddc = new Ddc(options.edid);
-    this.#peer = { sink: this.#sink, ddc: this.#ddc };
+    this.outputs = HOTPLUG.map((row) => new Output(row, options.edid));
+    this.#main = this.#output(host.platform.monitorPort);
+    this.#main.change({ connected: options.monitor });
+    for (const { port, ...setup } of options.outputs ?? []) this.#output(port).change(setup);
     const wires = options.ddc ?? true;
-    const pluggedInto = (port: PortName): boolean => this.#monitor && port === this.monitorPort;
     this.pipes = new Pipes(host);
-    this.aux = new AuxChannels(host, (port) => (pluggedInto(port) ? this.#peer : null));
-    this.gmbus = new Gmbus(host, (port) => (wires && pluggedInto(port) ? this.#ddc : null));
+    this.aux = new AuxChannels(host, (port) => {
+      const output = this.#pluggedInto(port);
+      return output?.plug === 'DP' ? output.peer : null;
+    });
+    this.gmbus = new Gmbus(host, (port) => {
+      const output = this.#pluggedInto(port);
+      return output !== null && (wires || output.plug === 'HDMI') ? output.ddc : null;
+    });
     this.initRegisters();
   }
 
-  /** Registers and state after reset: all pipes off, the monitor as it was plugged. */
+  #output(port: OutputPort): Output {
+    const output = this.outputs.find((one) => one.port === port);
+    if (output !== undefined) return output;
+    throw new XengtError('XENGT_E_CONFIG', `There is no output on port ${port}; there are ${this.#ports()}`);
+  }
+
+  #ports(): string {
+    return this.outputs.map(({ port }) => port).join(', ');
+  }
+
+  #pluggedInto(port: PortName): Output | null {
+    return this.outputs.find((output) => output.port === port && output.connected) ?? null;
+  }
+
+  /** Registers and state after reset: all pipes off, the monitors as they were plugged. */
   initRegisters(): void {
     const { bank, platform } = this.host;
     for (const row of DISPLAY_RESET) if ((row.platforms & platform.bit) !== 0) bank[row.offset >>> 2] = row.value;
-    bank[SFUSE_STRAP >>> 2] = SFUSE_FIXED | (SFUSE_PORT[this.monitorPort] ?? 0);
+    bank[SFUSE_STRAP >>> 2] = this.outputs.reduce((bits, { port }) => bits | SFUSE_PORT[port], SFUSE_FIXED);
     this.pipes.reset();
     this.gmbus.reset();
-    this.#ddc.stop();
-    this.#sink.reset();
+    for (const output of this.outputs) output.reset();
     this.#showLiveState();
   }
 
+  /** Whether the vGPU's own monitor is plugged in, the one that it has without being told. */
   get monitor(): boolean {
-    return this.#monitor;
+    return this.#main.connected;
   }
 
-  /** True when the monitor's receiver is locked to the link. */
+  /** True when that monitor's receiver is locked to the link. */
   get linkTrained(): boolean {
-    return this.#monitor && this.#sink.trained;
+    return this.#main.connected && this.#main.sink.trained;
   }
 
-  /** Plugs or unplugs the monitor; the guest learns of it where it has enabled hotplug detection. */
   setMonitor(connected: boolean): void {
-    if (connected === this.#monitor) return;
-    this.#monitor = connected;
-    this.#sink.reset();
-    this.#ddc.stop();
+    this.plug(this.#main.port, { connected });
+  }
+
+  /**
+   * Plugs a monitor into a port, out of it, or another one instead; the guest learns of it where it has enabled hotplug
+   * detection, and looks for itself at what is there.
+   * @throws XengtError XENGT_E_CONFIG for an EDID that is none; nothing has changed then
+   */
+  plug(port: OutputPort, change: OutputChange): void {
+    const output = this.#output(port);
+    if (!output.change(change)) return;
     this.#showLiveState();
     const { bank } = this.host;
-    const { register, enable, statusShift, port } = this.#hotplug;
+    const { register, enable, statusShift } = output.hotplug;
     if ((bank[register >>> 2]! & enable) === 0) return;
     bank[register >>> 2] = bank[register >>> 2]! | (HOTPLUG_LONG << statusShift);
-    const event = HOTPLUG_EVENTS[port];
-    if (event !== undefined) this.host.raise(event);
+    this.host.raise(HOTPLUG_EVENTS[port]);
+  }
+
+  /** The outputs as an operator sees them. */
+  outputInfos(): OutputInfo[] {
+    return this.outputs.map((output) => output.info(PIPE_NAMES[this.#pipeOf(output.port)] ?? null));
+  }
+
+  /** The pipe that a port is driven by; -1 when none is. */
+  #pipeOf(port: OutputPort): number {
+    for (let pipe = 0; pipe < PIPE_COUNT; pipe++) {
+      const transcoder = this.pipes.transcoder(pipe);
+      if (transcoder >= 0 && PORTS[portOfTranscoder(this.host.bank, transcoder)] === port) return pipe;
+    }
+    return -1;
   }
 
   /** When `advance` is next needed; NEVER while no interrupt could come of it. */
@@ -170,10 +207,8 @@ export class Display {
 
   save(): DisplayState {
     return {
-      monitor: this.#monitor,
       flips: this.#flips,
-      sink: this.#sink.save(),
-      ddc: this.#ddc.save(),
+      outputs: this.outputs.map((output) => output.save()),
       gmbus: this.gmbus.save(),
       pipes: this.pipes.save(),
     };
@@ -181,17 +216,17 @@ export class Display {
 
   /** Takes back a saved state; the bank must have been restored before. */
   restore(state: DisplayState): void {
-    this.#monitor = state.monitor;
     this.#flips = state.flips;
-    this.#sink.restore(state.sink);
-    this.#ddc.restore(state.ddc);
+    for (const saved of state.outputs) this.#output(saved.port).restore(saved);
     this.gmbus.restore(state.gmbus);
     this.pipes.restore(state.pipes);
   }
 
   #showLiveState(): void {
     const { bank } = this.host;
-    const { live } = this.#hotplug;
-    bank[SDE_ISR >>> 2] = this.#monitor ? bank[SDE_ISR >>> 2]! | live : bank[SDE_ISR >>> 2]! & ~live;
+    for (const { hotplug, connected } of this.outputs) {
+      const { live } = hotplug;
+      bank[SDE_ISR >>> 2] = connected ? bank[SDE_ISR >>> 2]! | live : bank[SDE_ISR >>> 2]! & ~live;
+    }
   }
 }

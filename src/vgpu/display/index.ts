@@ -1,9 +1,9 @@
 /**
- * display: the virtual display of a vGPU. A DisplayPort monitor with EDID and DPCD, three pipes with their clocks, planes,
+ * display: the virtual display of a vGPU. Three outputs for DP and HDMI monitors, three pipes with their clocks, planes,
  * hotplug, and the picture that the guest shows. The vGPU owns one `Display`, routes the registers whose rows name a
  * behaviour of `displayHandlers` to it, and calls `advance` at `nextDue`.
  */
-export { Display, type DisplayMode, type DisplayOptions, type DisplayState } from './display.js';
+export { Display, type DisplayMode, type DisplayOptions, type DisplayState, type OutputSetup } from './display.js';
 export {
   type DisplayHandler,
   type DisplayHandlerName,
@@ -11,5 +11,6 @@ export {
   type DisplayWrite,
   displayHandlers,
 } from './handlers.js';
+export type { OutputChange, OutputInfo, OutputPort } from './output.js';
 export type { DisplayHost } from './port.js';
 export type { Picture } from './scanout.js';

@@ -1,16 +1,25 @@
 /**
  * What a transcoder is programmed to scan out: its size and how long a frame takes.
- * The pixel clock of a DP link is symbol clock x M / N. Source: PRM SKL Vol 12 "DisplayPort M/N", DPLL_CTRL1/2.
+ * The pixel clock of a DP link is symbol clock x M / N; of HDMI it is what the port's PLL makes.
+ * Source: PRM SKL Vol 12 "DisplayPort M/N", DPLL_CTRL1/2, DPLL_CFGCR1/2.
  */
 import { NS_PER_S } from '../../base/index.js';
 import {
   BDW_LINK_KHZ,
+  DPLL_BITS_PER_PIXEL_CLOCK,
   DPLL_CTRL1,
   DPLL_CTRL2,
+  DPLL_HDMI,
+  DPLL_KDIV,
+  DPLL_PDIV,
+  DPLL_REFERENCE_KHZ,
   FUNC_MODE_DP_MST,
   FUNC_MODE_DP_SST,
+  FUNC_MODE_DVI,
+  FUNC_MODE_HDMI,
   FUNC_MODE_SHIFT,
   FUNC_PORT_SHIFT,
+  GEN9_HDMI_PLLS,
   GEN9_LINK_KHZ,
   type Platform,
   PORT_CLK_SEL,
@@ -35,12 +44,31 @@ export interface PipeTiming {
   readonly period: number;
 }
 
+/** PLL that a port of Gen9 is fed by. */
+function pllOf(bank: Uint32Array, port: number): number {
+  return (bank[DPLL_CTRL2 >>> 2]! >>> (port * 3 + 1)) & 3;
+}
+
+/** What a PLL of Gen9 makes in HDMI mode: a tenth of its bit clock, kHz; 0 where it is not in that mode. */
+function tmdsKhz(bank: Uint32Array, pll: number): number {
+  const config = GEN9_HDMI_PLLS[pll];
+  if (config === undefined || ((bank[DPLL_CTRL1 >>> 2]! >>> (pll * 6)) & DPLL_HDMI) === 0) return 0;
+  const frequency = bank[config >>> 2]!;
+  const dividers = bank[(config + 4) >>> 2]!;
+  const dcoKhz = DPLL_REFERENCE_KHZ * ((frequency & 0x1ff) + ((frequency >>> 9) & 0x7fff) / 0x8000);
+  const p = DPLL_PDIV[(dividers >>> 2) & 7] ?? 0;
+  const q = (dividers & 0x80) === 0 ? 1 : (dividers >>> 8) & 0xff;
+  const k = DPLL_KDIV[(dividers >>> 5) & 3]!;
+  const divider = p * q * k * DPLL_BITS_PER_PIXEL_CLOCK;
+  return divider === 0 ? 0 : dcoKhz / divider;
+}
+
 /** Symbol clock that feeds `port`, kHz; 0 where it is not a DP clock. */
 function linkKhz(bank: Uint32Array, platform: Platform, port: number): number {
   if (platform.gen === 8) return BDW_LINK_KHZ[bank[(PORT_CLK_SEL + 4 * port) >>> 2]! >>> 29] ?? 0;
-  const pll = (bank[DPLL_CTRL2 >>> 2]! >>> (port * 3 + 1)) & 3;
+  const pll = pllOf(bank, port);
   const control = bank[DPLL_CTRL1 >>> 2]! >>> (pll * 6);
-  const hdmi = (control & 0x20) !== 0;
+  const hdmi = (control & DPLL_HDMI) !== 0;
   return hdmi ? 0 : (GEN9_LINK_KHZ[(control >>> 1) & 7] ?? 0);
 }
 
@@ -53,6 +81,9 @@ export function portOfTranscoder(bank: Uint32Array, transcoder: number): number 
 function pixelKhz(bank: Uint32Array, platform: Platform, transcoder: number): number {
   const base = TRANSCODERS[transcoder]!.timing;
   const mode = (bank[(base + TRANS.DDI_FUNC_CTL) >>> 2]! >>> FUNC_MODE_SHIFT) & 7;
+  if (mode === FUNC_MODE_HDMI || mode === FUNC_MODE_DVI) {
+    return platform.gen === 8 ? 0 : tmdsKhz(bank, pllOf(bank, portOfTranscoder(bank, transcoder)));
+  }
   if (mode !== FUNC_MODE_DP_SST && mode !== FUNC_MODE_DP_MST) return 0;
   const m = bank[(base + TRANS.LINK_M1) >>> 2]! & 0xffffff;
   const n = bank[(base + TRANS.LINK_N1) >>> 2]! & 0xffffff;
