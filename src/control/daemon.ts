@@ -15,6 +15,7 @@ import type { Log } from './log.js';
 import { Metrics } from './metrics/index.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
+import { Screens } from './screens/index.js';
 import { deviceOf, GROUPS, Tree } from './tree/index.js';
 import { XenDomains } from './xen/index.js';
 
@@ -56,12 +57,15 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   const places = placesOf(config.api, config.sysfs);
   const tree = treeOf(platform, mediator, places, domains);
   undo.push(async () => tree.close());
+  const screens = new Screens(mediator, log);
+  undo.push(async () => screens.close());
   const parts = {
     mediator,
     domains,
     tree,
     metrics: new Metrics(mediator, ours.version),
     pictures: new Pictures(mediator),
+    screens,
     package: ours,
     log,
   };

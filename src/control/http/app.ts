@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics/index.js';
 import type { PackageInfo } from '../package-info.js';
 import type { Pictures } from '../pictures.js';
 import { PROBLEM_TYPE, problemOf } from '../problem.js';
+import { type Screens, serveScreens } from '../screens/index.js';
 import type { Tree } from '../tree/index.js';
 import type { XenDomains } from '../xen/index.js';
 import { statusPage } from './page.js';
@@ -23,6 +24,7 @@ export interface AppParts {
   readonly tree: Tree;
   readonly metrics: Metrics;
   readonly pictures: Pictures;
+  readonly screens: Screens;
   readonly package: PackageInfo;
   readonly log: Log;
 }
@@ -86,6 +88,8 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
     changeTree(app, parts.tree);
   }
   statusPage(app, parts.package.root);
+  const viewers = serveScreens(app.server, parts.screens, (host) => !rules.localHostOnly || isLocalName(host));
+  app.addHook('preClose', async () => viewers.close());
   return app;
 }
 
