@@ -1,6 +1,7 @@
 /**
- * `npm run guest:record`: records the journals that the project ships, each from a real guest on a mediator of its own. The
- * first two are the demo's guests, so they stand on different parts of the device and show a console.
+ * `npm run guest:record`: records the journals that the project ships, each from a real guest on a mediator of its own; or
+ * those that are named (`-- 4-linux-7.2-monitor.xj`). The first two are the demo's guests; these and the fourth stand on
+ * different parts of the device, so that they can be replayed together, and show a console.
  */
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,6 +58,13 @@ const RECORDINGS: readonly Recording[] = [
     before: 0,
     steps: ['probe', 'exec:60', 'reload:1', 'exec:40', 'hold'],
   },
+  {
+    file: '4-linux-7.2-monitor.xj',
+    kernel: 'trixie-backports',
+    monitor: true,
+    before: 2,
+    steps: ['probe', say('vGPU 3: Linux 7.2 of the backports, unmodified i915'), about, 'exec:120', 'hold'],
+  },
 ];
 
 async function record(recording: Recording, rig: Provisioned, logFolder: string, target: string): Promise<void> {
@@ -98,11 +106,15 @@ async function record(recording: Recording, rig: Provisioned, logFolder: string,
 }
 
 async function main(): Promise<void> {
-  const rig = await provision([...new Set(RECORDINGS.map(({ kernel }) => kernel))]);
+  const named = process.argv.slice(2);
+  const unknown = named.find((name) => RECORDINGS.every(({ file }) => file !== name));
+  if (unknown !== undefined) throw new XengtError('XENGT_E_USAGE', `${unknown} is no journal of the project`);
+  const wanted = RECORDINGS.filter(({ file }) => named.length === 0 || named.includes(file));
+  const rig = await provision([...new Set(wanted.map(({ kernel }) => kernel))]);
   const logFolder = newLogFolder();
   const folder = join(projectRoot(), 'assets', 'journals');
   mkdirSync(folder, { recursive: true });
-  for (const recording of RECORDINGS) await record(recording, rig, logFolder, join(folder, recording.file));
+  for (const recording of wanted) await record(recording, rig, logFolder, join(folder, recording.file));
 }
 
 main().then(
