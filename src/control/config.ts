@@ -173,10 +173,18 @@ function absolute(value: unknown, base: string): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const at = (path: unknown) => (typeof path === 'string' && path !== '' ? resolve(base, path) : path);
   const out: Record<string, unknown> = { ...value };
+  if (Array.isArray(out.ports)) out.ports = out.ports.map((port: unknown) => edidAt(port, at));
   for (const key of ['api', 'stateDir', 'sysfs', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
   if (Array.isArray(out.replay)) out.replay = out.replay.map(at);
   if (Array.isArray(out.vgpus)) out.vgpus = out.vgpus.map((vgpu: unknown) => absolute(vgpu, base));
   return out;
+}
+
+/** An EDID is a path too, unless it stands there itself, in hex. */
+function edidAt(port: unknown, at: (path: unknown) => unknown): unknown {
+  if (typeof port !== 'object' || port === null || !('edid' in port)) return port;
+  const { edid } = port;
+  return { ...port, edid: typeof edid === 'string' && /^([0-9a-fA-F]{256})+$/.test(edid) ? edid : at(edid) };
 }
 
 function fromEnvironment(environment: Environment): Layer {

@@ -3,7 +3,8 @@ import { basename, isAbsolute } from 'node:path';
 import type { z } from 'zod';
 import type { VgpuSpec, VgpuTransport } from '../mediator/api.js';
 import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../scheduler/index.js';
-import { brokenRule, choice, flag, record, text, whole } from './checked.js';
+import { brokenRule, choice, flag, list, record, text, whole } from './checked.js';
+import { monitorSetup, resolveSetup } from './monitors.js';
 
 /** `sun_path` of a UNIX socket address holds 108 bytes, the final zero included (unix(7)). */
 export const SOCKET_PATH_MAX = 107;
@@ -56,6 +57,7 @@ const shape = {
   fences: whole(0, 32).optional(),
   ...SHARE_KEYS,
   monitor: flag().optional(),
+  ports: list(monitorSetup, 'monitors').superRefine(portsDiffer).optional(),
   scanProcesses: SCAN_PROCESSES.optional(),
   pageTables: choice(['auto', 'compare']).optional(),
   transport: choice(['vfio-user', 'xen', 'replay']),
@@ -114,9 +116,18 @@ function transportOf({ transport, socket, domain, file, loop }: Flat): VgpuTrans
 }
 
 function toSpec(body: Flat): VgpuSpec {
-  const { transport: _kind, socket: _socket, domain: _domain, file: _file, loop: _loop, ...rest } = body;
+  const { transport: _kind, socket: _socket, domain: _domain, file: _file, loop: _loop, ports, ...rest } = body;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { ...given, name: body.name, transport: transportOf(body) };
+  const plugged = ports === undefined ? {} : { ports: ports.map(resolveSetup) };
+  return { ...given, ...plugged, name: body.name, transport: transportOf(body) };
+}
+
+/** A port takes one monitor. */
+function portsDiffer(ports: readonly { readonly port: string }[], context: z.RefinementCtx): void {
+  ports.forEach(({ port }, index) => {
+    if (ports.findIndex((other) => other.port === port) === index) return;
+    context.addIssue({ ...brokenRule([], `port ${port} has a monitor already in this list`), path: [index, 'port'] });
+  });
 }
 
 /** A replayed guest, named after its journal. */

@@ -3,7 +3,30 @@
  * Source: VESA E-EDID A2; for HDMI, CTA-861-G section 7.5 (extension block) and HDMI 1.4b section 8.3.2 (vendor-specific block).
  */
 import { type ModeLine, timingOfMode } from './cvt.js';
+import type { HotplugRow } from './display.js';
 import { EDID_BYTES, encodeEdid, type Plug } from './edid.js';
+
+/** A port with a connector, as an operator speaks of it. */
+export const OUTPUT_PORTS = ['B', 'C', 'D'] as const satisfies readonly HotplugRow['port'][];
+export type OutputPort = (typeof OUTPUT_PORTS)[number];
+
+/** What is plugged into a port, as a value that can be written down; what is left out is as it was, or as the type has it. */
+export interface MonitorSetup {
+  readonly port: OutputPort;
+  readonly type?: Plug;
+  readonly connected?: boolean;
+  /** In hex. */
+  readonly edid?: string;
+}
+
+export function edidToHex(edid: Uint8Array): string {
+  return Buffer.from(edid.buffer, edid.byteOffset, edid.length).toString('hex');
+}
+
+/** @returns null for what is no even number of hex digits */
+export function edidFromHex(text: string): Uint8Array | null {
+  return /^([0-9a-f]{2})+$/i.test(text) ? Uint8Array.from(Buffer.from(text, 'hex')) : null;
+}
 
 /** What HDMI 1.4 carries; Gen8 and Gen9 have no more. Source: PRM SKL Vol 12 "HDMI". */
 export const HDMI_CLOCK_MHZ = 300;

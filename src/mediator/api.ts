@@ -3,13 +3,14 @@
  * one answer (plain values, structured clone). A refusal arrives as an XengtError with its code.
  */
 
+import type { MonitorSetup, OutputPort, Plug } from '../hw/index.js';
 import type { XenCounts } from '../hypervisor/index.js';
 import type { CopiedBytes, Share, WaitStats } from '../scheduler/index.js';
 import type { ResetCounts } from '../vgpu/index.js';
 import type { TrapTimes } from './trap-times.js';
 
 export { TRAP_SAMPLE, TRAP_STEPS } from './trap-times.js';
-export type { ResetCounts, TrapTimes, WaitStats, XenCounts };
+export type { MonitorSetup, OutputPort, Plug, ResetCounts, TrapTimes, WaitStats, XenCounts };
 
 export interface VgpuSpec {
   /** Operator's name, 1 to 64 of [A-Za-z0-9._-], unique. */
@@ -28,6 +29,8 @@ export interface VgpuSpec {
   readonly priority?: number;
   /** A virtual DP monitor is plugged in; default true. */
   readonly monitor?: boolean;
+  /** What is plugged into its ports besides that, or instead of it. */
+  readonly ports?: readonly MonitorSetup[];
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses;
   /** Default: 'auto'. */
@@ -78,7 +81,10 @@ export interface VgpuInfo {
   readonly weight: number;
   readonly cap: number;
   readonly priority: number;
+  /** Of the platform's own port: D, on Broadwell B. */
   readonly monitor: boolean;
+  /** All its ports. */
+  readonly ports: readonly PortInfo[];
   readonly scanProcesses: ScanProcesses;
   readonly pageTables: PageTables;
   readonly transport: VgpuTransport;
@@ -92,6 +98,22 @@ export interface VgpuInfo {
   /** Mode of the first active pipe, null when nothing is shown. */
   readonly mode: { readonly width: number; readonly height: number; readonly refreshHz: number } | null;
 }
+
+export interface PortInfo {
+  readonly port: OutputPort;
+  readonly type: Plug;
+  readonly connected: boolean;
+  /** EDID of the monitor that is plugged in, or would be; in hex. */
+  readonly edid: string;
+  /** Name and preferred mode that the EDID tells; empty where it tells none. */
+  readonly monitor: string;
+  readonly preferred: string;
+  /** Pipe that the guest shows on it. */
+  readonly pipe: 'A' | 'B' | 'C' | null;
+}
+
+/** What is to become of a port; what is left out stays as it is. */
+export type PortChange = Omit<MonitorSetup, 'port'>;
 
 export interface TypeInfo {
   readonly name: string;
@@ -246,6 +268,8 @@ export interface MediatorApi {
   screen(id: number): Promise<Screen | null>;
   /** Plugs or unplugs the virtual monitor. */
   setMonitor(id: number, connected: boolean): Promise<void>;
+  /** Plugs a monitor into a port, out of it, or another one instead. The guest is told. Refused while a journal is written. */
+  setPort(id: number, port: OutputPort, change: PortChange): Promise<void>;
   /** Refused while a journal is written: it holds only what was read, which would change. */
   setScanProcesses(id: number, asked: ScanProcesses): Promise<void>;
   /** Weight, cap and priority, in force from the next period on. */

@@ -18,6 +18,7 @@ const METHODS = [
   'isolation',
   'screen',
   'setMonitor',
+  'setPort',
   'setScanProcesses',
   'setShare',
   'revive',

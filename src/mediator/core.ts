@@ -8,6 +8,7 @@ import {
   EDIDS,
   ENGINES,
   type Grant,
+  type MonitorSetup,
   type Platform,
   REGISTER_ROWS,
   SMALLEST_HIGH_MIB,
@@ -49,6 +50,7 @@ import type {
 } from './api.js';
 import { hangLimitsOf } from './hang-limits.js';
 import { rulesOf } from './platform-rules.js';
+import { outputOf } from './ports.js';
 import { NO_TRAP_TIMES, type TrapTimes } from './trap-times.js';
 
 export interface CoreOptions {
@@ -75,6 +77,8 @@ export interface NewVgpu {
   readonly cap?: number | undefined;
   readonly priority?: number | undefined;
   readonly monitor: boolean;
+  /** What is plugged into its ports besides, or instead. */
+  readonly ports?: readonly MonitorSetup[] | undefined;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses | undefined;
   /** Default: 'auto'. */
@@ -184,6 +188,8 @@ export class MediatorCore {
     if (spec.grant && this.members.has(spec.grant.vgpu)) {
       throw new XengtError('XENGT_E_EXISTS', `vGPU id ${spec.grant.vgpu}, which the journal needs, is in use`);
     }
+    // Before anything is taken: what is wrong with a monitor leaves nothing behind.
+    const outputs = spec.ports?.map(outputOf);
     const slice = spec.grant
       ? this.#partition.allocateAt({ ...spec.grant, holder: spec.name })
       : this.#allocate(spec, type);
@@ -197,6 +203,7 @@ export class MediatorCore {
       clock: this.clock,
       monitor: spec.monitor,
       edid: EDIDS[type.resolution],
+      outputs,
       scanProcesses: spec.scanProcesses,
       pageTables: spec.pageTables,
     });

@@ -23,8 +23,15 @@ export function replayFile(file: string): ReplayResult {
   const core = new MediatorCore({ platform, apertureBytes: header.apertureBytes });
   core.clock.set(header.startNs);
   core.advance();
-  const { type, monitor, grant } = header;
-  const { vgpu } = core.create({ name: 'replay', type, monitor, grant, scanProcesses: header.scanProcesses ?? 'none' });
+  const { type, monitor, ports, grant } = header;
+  const { vgpu } = core.create({
+    name: 'replay',
+    type,
+    monitor,
+    ports,
+    grant,
+    scanProcesses: header.scanProcesses ?? 'none',
+  });
   const guest = new ReplayGuest(journal, core.gpu.frameBase(header.grant.vgpu));
   vgpu.attach(guest);
   const report = guest.verify(vgpu, core.clock, () => core.advance());

@@ -3,7 +3,7 @@
  * clock, and answers the control plane between events. Without the native addon it still runs replayed guests.
  */
 import { type GuestMemory, MonotonicClock, NS_PER_MS, NS_PER_S, PAGE_SIZE, XengtError } from '../base/index.js';
-import { platformByName } from '../hw/index.js';
+import { type OutputPort, platformByName } from '../hw/index.js';
 import {
   type GuestPort,
   type HostAperture,
@@ -22,8 +22,9 @@ import {
 } from '../hypervisor/index.js';
 import type { PolicyName } from '../scheduler/index.js';
 import type { Vgpu } from '../vgpu/index.js';
-import type { MediatorApi, ScanProcesses, Screen, ShareChange, VgpuInfo, VgpuSpec } from './api.js';
+import type { MediatorApi, PortChange, ScanProcesses, Screen, ShareChange, VgpuInfo, VgpuSpec } from './api.js';
 import { MediatorCore, type Member } from './core.js';
+import { outputOf, portOf, setupOf } from './ports.js';
 import { Recorder } from './recorder.js';
 import { NO_TRAP_TIMES, TimedTraps } from './trap-times.js';
 
@@ -272,13 +273,13 @@ export class MediatorService implements MediatorCalls {
 
   #createReplay(spec: VgpuSpec, file: string): VgpuInfo {
     const journal = new JournalReader(file);
-    const { grant, type, monitor, platform, apertureBytes } = journal.header;
+    const { grant, type, monitor, ports, platform, apertureBytes } = journal.header;
     const { name } = this.#core.platform;
     if (platform !== name || apertureBytes !== this.#core.gpu.apertureBytes) {
       const needs = `${platform} with ${apertureBytes / 2 ** 20} MiB of aperture`;
       throw new XengtError('XENGT_E_CONFIG', `journal ${file} needs ${needs}, the device is ${name}`);
     }
-    const member = this.#core.create({ ...spec, type, monitor, grant });
+    const member = this.#core.create({ ...spec, type, monitor, ports, grant });
     const replay = new ReplayGuest(journal, this.#core.gpu.frameBase(member.id));
     try {
       member.vgpu.attach(replay);
@@ -315,6 +316,7 @@ export class MediatorService implements MediatorCalls {
       type: seat.member.type,
       startNs: this.#core.clock.now(),
       monitor: vgpu.display.monitor,
+      ports: vgpu.display.outputInfos().map(setupOf),
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
       note: seat.member.name,
     };
@@ -369,6 +371,7 @@ export class MediatorService implements MediatorCalls {
       fences: grant.fenceCount,
       ...share,
       monitor: vgpu.display.monitor,
+      ports: vgpu.display.outputInfos().map(portOf),
       scanProcesses: operatorsChoice(vgpu.scanProcesses),
       pageTables: vgpu.pageTables,
       transport: spec.transport,
@@ -424,7 +427,24 @@ export class MediatorService implements MediatorCalls {
   }
 
   setMonitor(id: number, connected: boolean): void {
-    this.#core.get(id).vgpu.display.setMonitor(connected);
+    const { vgpu } = this.#core.get(id);
+    if (vgpu.display.monitor === connected) return;
+    this.#notRecorded(id, 'that its monitor was plugged or unplugged');
+    vgpu.display.setMonitor(connected);
+  }
+
+  setPort(id: number, port: OutputPort, change: PortChange): void {
+    const { display } = this.#core.get(id).vgpu;
+    this.#notRecorded(id, 'that a monitor was exchanged');
+    const { port: _port, ...wish } = outputOf({ port, ...change });
+    display.plug(port, wish);
+  }
+
+  /** @throws XengtError XENGT_E_BUSY while a journal is written: it does not hold what an operator does */
+  #notRecorded(id: number, what: string): void {
+    if (!this.#seats.get(id)?.recorder) return;
+    const { name } = this.#core.get(id);
+    throw new XengtError('XENGT_E_BUSY', `the journal of ${name} is being written: it has no place for ${what}`);
   }
 
   setScanProcesses(id: number, asked: ScanProcesses): void {

@@ -10,7 +10,7 @@ import type { GuestPort, PlainRegisters, Space, TrapSink } from '../hypervisor/i
 import { type Policy, RegisterFile } from '../mmio/index.js';
 import type { Arbiter, ArbiterEvents, ScanProcesses, WorkloadResult } from '../scheduler/index.js';
 import { Aperture } from './aperture.js';
-import { Display } from './display/index.js';
+import { Display, type OutputSetup } from './display/index.js';
 import { engineAt } from './engine-at.js';
 import { ExeclistPort } from './execlist.js';
 import { VirtualInterrupts } from './interrupts.js';
@@ -28,6 +28,7 @@ export interface VgpuOptions {
   readonly clock: Clock;
   readonly monitor: boolean;
   readonly edid: Uint8Array;
+  readonly outputs?: readonly OutputSetup[] | undefined;
   /** Default: 'needed'. */
   readonly scanProcesses?: ScanProcesses | undefined;
   /** Default: 'auto'. */
@@ -136,8 +137,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       },
     );
     this.pvinfo = new Pvinfo(this);
+    const { monitor, edid, outputs = [] } = options;
     // A DisplayPort monitor answers on AUX only: answering on the DDC pins too would show an HDMI monitor on the same port.
-    this.display = new Display(this, { monitor: options.monitor, edid: options.edid, ddc: false });
+    this.display = new Display(this, { monitor, edid, outputs, ddc: false });
     this.#aperture = new Aperture(this);
     for (const engine of platform.engines) this.#ports[engine] = new ExeclistPort(this, engine);
     this.#initialise();

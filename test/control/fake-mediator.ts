@@ -1,9 +1,21 @@
 /** A mediator with no GPU behind it: it keeps the list of vGPUs, answers with set numbers and remembers what it was asked. */
 import { XengtError } from '../../src/base/index.js';
 import {
+  EDIDS,
+  edidFault,
+  edidFromHex,
+  edidToHex,
+  monitorName,
+  OUTPUT_PORTS,
+  type OutputPort,
+  preferredMode,
+} from '../../src/hw/index.js';
+import {
   type DeviceResources,
   type MediatorApi,
   type MediatorStats,
+  type PortChange,
+  type PortInfo,
   type ScanProcesses,
   type Screen,
   type ShareChange,
@@ -64,6 +76,12 @@ export class FakeMediator implements MediatorApi {
       cap: spec.cap ?? 100,
       priority: spec.priority ?? 0,
       monitor: spec.monitor ?? true,
+      ports: OUTPUT_PORTS.map((port) => {
+        const own = { edid: DEFAULT_EDID, connected: port === 'D' && (spec.monitor ?? true) };
+        const setup: PortChange = spec.ports?.find((one) => one.port === port) ?? {};
+        const none = { port, type: 'DP', connected: false, edid: '', monitor: '', preferred: '', pipe: null } as const;
+        return changed(none, { ...own, ...setup });
+      }),
       scanProcesses: spec.scanProcesses ?? 'needed',
       pageTables: spec.pageTables ?? 'auto',
       transport: spec.transport,
@@ -236,7 +254,16 @@ export class FakeMediator implements MediatorApi {
   async setMonitor(id: number, connected: boolean): Promise<void> {
     this.#called('setMonitor');
     const info = this.#info(id);
-    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, monitor: connected } : vgpu));
+    const ports = info.ports.map((one) => (one.port === 'D' ? { ...one, connected } : one));
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, monitor: connected, ports } : vgpu));
+  }
+
+  async setPort(id: number, port: OutputPort, change: PortChange): Promise<void> {
+    this.#called('setPort');
+    const info = this.#info(id);
+    const ports = info.ports.map((one) => (one.port === port ? changed(one, change) : one));
+    const monitor = ports.some((one) => one.port === 'D' && one.connected);
+    this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, ports, monitor } : vgpu));
   }
 
   async setScanProcesses(id: number, asked: ScanProcesses): Promise<void> {
@@ -272,6 +299,18 @@ export class FakeMediator implements MediatorApi {
   async stop(): Promise<void> {
     this.#called('stop');
   }
+}
+
+const DEFAULT_EDID = edidToHex(EDIDS['1024x768']);
+
+/** A port after a change, as the real one would be. */
+function changed(port: PortInfo, change: PortChange): PortInfo {
+  const next = { ...port, ...change };
+  const edid = edidFromHex(next.edid) ?? new Uint8Array(0);
+  const fault = edidFault(edid);
+  if (fault !== null)
+    throw new XengtError('XENGT_E_CONFIG', `The EDID for port ${port.port} can not be used: ${fault}`);
+  return { ...next, monitor: monitorName(edid), preferred: preferredMode(edid) };
 }
 
 /** A picture of which every pixel is different. */

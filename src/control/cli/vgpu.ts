@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { reasonOf, XengtError } from '../../base/index.js';
-import type { TypeInfo, UnknownRegister, VgpuInfo } from '../../mediator/api.js';
+import { edidToHex, PLUGS } from '../../hw/index.js';
+import type { PortInfo, TypeInfo, UnknownRegister, VgpuInfo } from '../../mediator/api.js';
+import { readEdid } from '../monitors.js';
 import { guestOf } from '../transport.js';
 import type { Client } from './client.js';
 import type { Streams } from './streams.js';
@@ -26,6 +28,7 @@ interface CreateOptions {
   readonly cap?: string;
   readonly priority?: string;
   readonly monitor: boolean;
+  readonly port?: readonly string[];
   readonly scanProcesses?: string;
   readonly pageTables?: string;
   readonly socket?: string;
@@ -33,6 +36,13 @@ interface CreateOptions {
   readonly replay?: string;
   readonly loop?: boolean;
   readonly record?: string;
+}
+
+interface MonitorOptions {
+  readonly port?: string;
+  readonly type?: string;
+  readonly mode?: string;
+  readonly edid?: string;
 }
 
 interface ShareOptions {
@@ -64,6 +74,10 @@ export function vgpuCommand(asking: Asking): Command {
     .option('--priority <n>', 'who goes first where the daemon runs by priority: 0 (the default) to 15')
     .option('--vm <label>', 'name of the virtual machine, for accounting (default: the name)')
     .option('--no-monitor', 'no virtual monitor is plugged in')
+    .option(
+      '--port <monitor...>',
+      'another monitor: PORT[,DP|HDMI][,MODE|EDID-FILE] such as B,HDMI,1920x1080@60; again for more',
+    )
     .option(
       '--page-tables <how>',
       'follow page tables by write protection where possible (auto, the default), or compare',
@@ -104,17 +118,30 @@ export function vgpuCommand(asking: Asking): Command {
 
   command
     .command('monitor')
-    .description('plug or unplug the virtual monitor')
+    .description('plug or unplug a virtual monitor, or plug in another one')
     .argument('<vgpu>')
     .argument('<state>', 'connect or disconnect')
-    .action(async (vgpu: string, state: string) => {
+    .option('--port <port>', "B, C or D (default: where the vGPU's own monitor is)")
+    .option('--type <type>', 'with what it is plugged in: DP or HDMI')
+    .option('--mode <mode>', 'a monitor that prefers this mode, such as 2560x1440@60')
+    .option('--edid <file>', 'a monitor with this EDID')
+    .action(async (vgpu: string, state: string, options: MonitorOptions) => {
       if (state !== 'connect' && state !== 'disconnect') {
         throw new XengtError('XENGT_E_USAGE', `state: "${state}" is not allowed; allowed: connect, disconnect`);
       }
-      const info = await asking
-        .client()
-        .json<VgpuInfo>('PUT', `${at(vgpu)}/monitor`, { connected: state === 'connect' });
-      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": monitor ${state}ed\n`);
+      const connected = state === 'connect';
+      const client = asking.client();
+      const { port, ...monitor } = options;
+      const plain = Object.keys(options).length === 0;
+      const where = port ?? (plain ? '' : await ownPort(client, vgpu));
+      const info = plain
+        ? await client.json<VgpuInfo>('PUT', `${at(vgpu)}/monitor`, { connected })
+        : await client.json<VgpuInfo>('PUT', `${at(vgpu)}/ports/${encodeURIComponent(where)}`, {
+            connected,
+            ...withEdid(monitor),
+          });
+      const which = where === '' ? '' : ` on port ${where}`;
+      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": monitor${which} ${state}ed\n`);
     });
 
   command
@@ -211,6 +238,7 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     cap: numeral(options.cap),
     priority: numeral(options.priority),
     monitor: options.monitor,
+    ports: options.port?.map(setupOf),
     scanProcesses: options.scanProcesses,
     pageTables: options.pageTables,
     transport: socket !== undefined ? 'vfio-user' : domain !== undefined ? 'xen' : 'replay',
@@ -220,6 +248,29 @@ function bodyOf(name: string, options: CreateOptions): unknown {
     loop: options.loop,
     record: absolute(options.record),
   };
+}
+
+/** The EDID itself travels, not its path: the daemon need not see the same files. */
+function withEdid<T extends { readonly edid?: string }>({ edid, ...rest }: T) {
+  return edid === undefined ? rest : { ...rest, edid: edidToHex(readEdid(resolve(edid))) };
+}
+
+/** PORT[,DP|HDMI][,MODE|EDID-FILE]; what is none of it is left to the daemon to refuse. */
+function setupOf(text: string) {
+  const [port, ...parts] = text.split(',');
+  const type = PLUGS.find((plug) => plug === parts[0]);
+  const [what, ...more] = type === undefined ? parts : parts.slice(1);
+  if (more.length > 0) {
+    throw new XengtError('XENGT_E_USAGE', `--port: "${text}" is not allowed; allowed: PORT[,DP|HDMI][,MODE|EDID-FILE]`);
+  }
+  const monitor = what === undefined ? {} : /^\d+x\d+@/.test(what) ? { mode: what } : withEdid({ edid: what });
+  return { port, ...(type !== undefined && { type }), ...monitor };
+}
+
+/** The first port that has a monitor, else the first that there is. */
+async function ownPort(client: Client, vgpu: string): Promise<string> {
+  const { ports } = await client.json<VgpuInfo>('GET', at(vgpu));
+  return (ports.find(({ connected }) => connected) ?? ports.at(-1))?.port ?? '';
 }
 
 const numeral = (text: string | undefined) => (text !== undefined && /^\d+$/.test(text) ? Number(text) : text);
@@ -235,6 +286,8 @@ function save(file: string, bytes: Buffer): void {
 
 const modeOf = ({ mode }: VgpuInfo) =>
   mode === null ? '-' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`;
+const portLine = ({ type, connected, monitor, preferred, pipe }: PortInfo) =>
+  `${type} ${connected ? 'connected' : 'disconnected'}: ${[monitor, preferred, pipe && `pipe ${pipe}`].filter(Boolean).join(', ')}`;
 const scanned = ({ scanProcesses }: VgpuInfo) =>
   scanProcesses === 'all' ? 'judged on all engines' : 'judged where the hardware does not check them';
 const shared = ({ weight, cap, priority }: VgpuInfo) =>
@@ -270,6 +323,7 @@ function details(info: VgpuInfo): string {
     ['fences', String(info.fences)],
     ['share', shared(info)],
     ['monitor', info.monitor ? 'connected' : 'disconnected'],
+    ...info.ports.map((port) => [`port ${port.port}`, portLine(port)] as const),
     ['guest', `${info.transport.kind} ${guestOf(info.transport)}`],
     ['state', info.reason === null ? info.state : `${info.state}: ${info.reason}`],
     ['dropped', info.lastDropped ?? '-'],

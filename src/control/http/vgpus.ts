@@ -3,11 +3,13 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { XengtError } from '../../base/index.js';
 import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
 import { check, flag, record } from '../checked.js';
+import { PORT, portChange, resolveChange } from '../monitors.js';
 import type { Pictures } from '../pictures.js';
 import { SCAN_PROCESSES, shareChange, vgpuSpec } from '../vgpu-spec.js';
 import type { XenDomains } from '../xen/index.js';
 
 type ById = { Params: { id: string } };
+type AtPort = { Params: { id: string; port: string } };
 
 const monitorBody = record({ connected: flag() });
 const scanBody = record({ scanProcesses: SCAN_PROCESSES });
@@ -92,6 +94,15 @@ export function changeVgpus(app: FastifyInstance, mediator: MediatorApi, domains
     const { connected } = check(monitorBody, body);
     const { id, name } = await find(mediator, params.id);
     await mediator.setMonitor(id, connected);
+    return find(mediator, name);
+  });
+
+  app.put<AtPort>('/v1/vgpus/:id/ports/:port', async ({ params, body }) => {
+    const port = check(PORT, params.port, () => 'port');
+    const change = check(portChange, body);
+    const { id, name, ports } = await find(mediator, params.id);
+    const { type = 'DP' } = ports.find((one) => one.port === port) ?? {};
+    await mediator.setPort(id, port, resolveChange(change, type));
     return find(mediator, name);
   });
 

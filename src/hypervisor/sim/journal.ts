@@ -6,7 +6,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { PAGE_DWORDS, PAGE_SIZE, reasonOf, XengtError } from '../../base/index.js';
-import type { Grant } from '../../hw/index.js';
+import type { Grant, MonitorSetup } from '../../hw/index.js';
 
 export const JOURNAL_MAGIC = 'xengt-journal 1';
 
@@ -19,6 +19,8 @@ export interface JournalHeader {
   /** The mediator's clock when the guest attached, ns: timestamps that the guest read depend on it. */
   readonly startNs: number;
   readonly monitor: boolean;
+  /** What was plugged into its ports; left out: the monitor of its type, or none. */
+  readonly ports?: readonly MonitorSetup[];
   /**
    * Which engines' per-process batches the mediator judged, and so read when they were submitted. Left out: none; the journal
    * holds them only from when they ran.

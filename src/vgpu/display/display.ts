@@ -10,6 +10,7 @@ import {
   type DisplayEventName,
   HOTPLUG,
   HOTPLUG_LONG,
+  type OutputPort,
   PIPE_COUNT,
   PORTS,
   type PortName,
@@ -20,7 +21,7 @@ import {
 } from '../../hw/index.js';
 import { AuxChannels } from './aux-channel.js';
 import { Gmbus, type GmbusState } from './gmbus.js';
-import { Output, type OutputChange, type OutputInfo, type OutputPort, type OutputState } from './output.js';
+import { Output, type OutputChange, type OutputInfo, type OutputState } from './output.js';
 import { type PipeState, Pipes } from './pipes.js';
 import type { DisplayHost } from './port.js';
 import { captureScreen, type Picture } from './scanout.js';

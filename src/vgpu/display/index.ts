@@ -11,6 +11,6 @@ export {
   type DisplayWrite,
   displayHandlers,
 } from './handlers.js';
-export type { OutputChange, OutputInfo, OutputPort } from './output.js';
+export type { OutputChange, OutputInfo } from './output.js';
 export type { DisplayHost } from './port.js';
 export type { Picture } from './scanout.js';

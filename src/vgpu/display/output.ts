@@ -3,13 +3,10 @@
  * the port's AUX channel, an HDMI monitor on its I2C wires (GMBUS); the guest's driver finds out by asking which one it is.
  */
 import { XengtError } from '../../base/index.js';
-import { edidFault, type HotplugRow, monitorName, type Plug, preferredMode } from '../../hw/index.js';
+import { edidFault, type HotplugRow, monitorName, type OutputPort, type Plug, preferredMode } from '../../hw/index.js';
 import type { AuxPeer } from './aux-channel.js';
 import { Ddc, type DdcState } from './ddc.js';
 import { DpSink, type SinkState } from './sink.js';
-
-/** A port that has a connector. */
-export type OutputPort = HotplugRow['port'];
 
 /** What is to be plugged in, or how; what is left out stays as it is. */
 export interface OutputChange {
