@@ -13,6 +13,7 @@ import type { VgpuSpec } from '../mediator/api.js';
 import { POLICY_NAMES, type PolicyName } from '../scheduler/index.js';
 import { brokenRule, check, choice, flag, list, numberOf, record, text } from './checked.js';
 import { isPath, isSocketPath, SOCKET_PATH_MAX, vgpuSpec } from './vgpu-spec.js';
+import type { VncPlace } from './vnc/index.js';
 import { XEN_MODES, type XenMode } from './xen/index.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,6 +38,8 @@ export interface DaemonConfig {
   readonly stateDir: string;
   /** Folder at which the tree is mounted; absent: nowhere. */
   readonly sysfs?: string | undefined;
+  /** Where VNC viewers find the screens; absent: nowhere. */
+  readonly vnc?: VncPlace | undefined;
   /** Whether the domains of the host are followed; absent: off. */
   readonly xen?: XenMode;
   /** xenstored's socket; absent: where it usually is. */
@@ -55,6 +58,8 @@ export const DEFAULT_METRICS = '127.0.0.1:9464';
 
 const METRICS_ALLOWED = "HOST:PORT such as 127.0.0.1:9464 or [::1]:9464 (port 0 takes a free one), or 'off'";
 
+const VNC_ALLOWED = "the absolute path of a folder for UNIX sockets, HOST:PORT such as 127.0.0.1:5900, or 'off'";
+
 const schema = record({
   api: text(`an absolute path of at most ${SOCKET_PATH_MAX} bytes`, isSocketPath).optional(),
   metrics: text(METRICS_ALLOWED, (value) => value === 'off' || parseAddress(value) !== undefined).optional(),
@@ -67,6 +72,7 @@ const schema = record({
   ).optional(),
   stateDir: text('an absolute path', isPath).optional(),
   sysfs: text('an absolute path', isPath).optional(),
+  vnc: text(VNC_ALLOWED, (value) => value === 'off' || isPath(value) || parseAddress(value) !== undefined).optional(),
   xen: choice(XEN_MODES).optional(),
   demo: flag().optional(),
   replay: list(text('an absolute path', isPath), 'paths of journals').optional(),
@@ -87,6 +93,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   apertureBar: 'XENGT_APERTURE_BAR',
   stateDir: 'XENGT_STATE_DIR',
   sysfs: 'XENGT_SYSFS',
+  vnc: 'XENGT_VNC',
   xen: 'XENGT_XEN',
   demo: 'XENGT_DEMO',
   replay: 'XENGT_REPLAY',
@@ -102,6 +109,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   apertureBar: '--aperture-bar',
   stateDir: '--state-dir',
   sysfs: '--sysfs',
+  vnc: '--vnc',
   xen: '--xen',
   demo: '--no-demo',
   replay: '--replay',
@@ -119,6 +127,7 @@ export interface ServeFlags {
   readonly apertureBar?: string;
   readonly stateDir?: string;
   readonly sysfs?: string;
+  readonly vnc?: string;
   readonly xen?: string;
   readonly demo?: boolean;
   readonly replay?: readonly string[];
@@ -142,6 +151,7 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
     sysfs: merged.sysfs,
+    vnc: vncPlace(merged.vnc ?? 'off'),
     xen: merged.xen ?? 'auto',
     // As Xen's own tools have it.
     xenstored: given(environment.XENSTORED_PATH),
@@ -149,13 +159,25 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     replay: merged.replay ?? [],
     vgpus: merged.vgpus ?? [],
   };
-  if (config.metrics !== null && !config.allowRemote && !isLoopback(config.metrics.host)) {
-    throw new XengtError(
-      'XENGT_E_CONFIG',
-      `metrics: ${config.metrics.host} can be reached from other machines; allowed: 127.0.0.0/8, ::1, localhost, or any address with allowRemote (--allow-remote)`,
-    );
+  if (!config.allowRemote) {
+    if (config.metrics !== null) onlyLocal('metrics', config.metrics);
+    if (config.vnc?.kind === 'tcp') onlyLocal('vnc', config.vnc.address);
   }
   return config;
+}
+
+function onlyLocal(key: Key, { host }: TcpAddress): void {
+  if (isLoopback(host)) return;
+  throw new XengtError(
+    'XENGT_E_CONFIG',
+    `${key}: ${host} can be reached from other machines; allowed: 127.0.0.0/8, ::1, localhost, or any address with allowRemote (--allow-remote)`,
+  );
+}
+
+function vncPlace(value: string): VncPlace | undefined {
+  if (value === 'off') return undefined;
+  const address = parseAddress(value);
+  return address === undefined ? { kind: 'folder', path: value } : { kind: 'tcp', address };
 }
 
 function fromFile(file: string): Layer {
@@ -175,6 +197,7 @@ function absolute(value: unknown, base: string): unknown {
   const out: Record<string, unknown> = { ...value };
   if (Array.isArray(out.ports)) out.ports = out.ports.map((port: unknown) => edidAt(port, at));
   for (const key of ['api', 'stateDir', 'sysfs', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
+  if (typeof out.vnc === 'string' && out.vnc.includes('/')) out.vnc = resolve(base, out.vnc);
   if (Array.isArray(out.replay)) out.replay = out.replay.map(at);
   if (Array.isArray(out.vgpus)) out.vgpus = out.vgpus.map((vgpu: unknown) => absolute(vgpu, base));
   return out;
@@ -207,6 +230,7 @@ function fromFlags(flags: ServeFlags): Layer {
     apertureBar: flags.apertureBar,
     stateDir: flags.stateDir === undefined ? undefined : fromText('stateDir', flags.stateDir),
     sysfs: flags.sysfs === undefined ? undefined : fromText('sysfs', flags.sysfs),
+    vnc: flags.vnc === undefined ? undefined : fromText('vnc', flags.vnc),
     xen: flags.xen,
     demo: flags.demo,
     replay: flags.replay?.map((file) => resolve(file)),
@@ -223,6 +247,8 @@ function fromText(key: string, value: string): unknown {
       return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value;
     case 'platform':
       return value.toUpperCase();
+    case 'vnc':
+      return value.includes('/') ? resolve(value) : value;
     case 'replay':
       return value.split(delimiter).map((file) => (file === '' ? file : resolve(file)));
     case 'api':

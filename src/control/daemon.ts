@@ -17,6 +17,7 @@ import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
 import { Screens } from './screens/index.js';
 import { deviceOf, GROUPS, Tree } from './tree/index.js';
+import { VncDisplays } from './vnc/index.js';
 import { XenDomains } from './xen/index.js';
 
 /** How a mediator is started; the wiring in main passes the real one. */
@@ -88,6 +89,13 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     const mounted = mountTree({ tree, path: config.sysfs, log });
     undo.push(async () => mounted.unmount());
     log.info(`sysfs:       ${config.sysfs}`);
+  }
+  if (config.vnc !== undefined) {
+    const foreground = () => tree.foregroundVgpu();
+    const vnc = new VncDisplays({ place: config.vnc, mediator, screens, log, foreground });
+    undo.push(() => vnc.close());
+    await vnc.start();
+    log.info(`VNC:         ${config.vnc.kind === 'folder' ? config.vnc.path : formatAddress(config.vnc.address)}`);
   }
   await createGuests(config, mediator, ours.root, log);
   await domains.changed();

@@ -8,16 +8,23 @@ import { formatAddress, type TcpAddress } from './config.js';
 
 /** Serves `app` at the UNIX socket `path`, which only our own user may open. */
 export async function listenUnix(app: FastifyInstance, path: string): Promise<void> {
-  prepareFolder(dirname(path));
-  await clearLeftover(path);
   await app.ready();
+  await takeSocketPath('api', path, () => app.listen({ path }));
+}
+
+/**
+ * Has `listen` make a socket at `path` that only our own user may open.
+ * @param key of the configuration that names the path, for refusals
+ */
+export async function takeSocketPath(key: string, path: string, listen: () => Promise<unknown>): Promise<void> {
+  prepareFolder(key, dirname(path));
+  await clearLeftover(key, path);
   const mask = process.umask(0o177);
   try {
-    await app.listen({ path });
+    await listen();
   } catch (error) {
-    throw new XengtError('XENGT_E_CONFIG', `api: cannot serve at ${path}: ${reasonOf(error)}; allowed: a free path`, {
-      cause: error,
-    });
+    const text = `${key}: cannot serve at ${path}: ${reasonOf(error)}; allowed: a free path`;
+    throw new XengtError('XENGT_E_CONFIG', text, { cause: error });
   } finally {
     process.umask(mask);
   }
@@ -35,35 +42,35 @@ export async function listenTcp(app: FastifyInstance, wanted: TcpAddress): Promi
   return typeof taken === 'object' && taken !== null ? { host: wanted.host, port: taken.port } : wanted;
 }
 
-function prepareFolder(folder: string): void {
+function prepareFolder(key: string, folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { uid, mode } = statSync(folder);
     const sticky = (mode & 0o1000) !== 0;
     // Who may write the folder may put another socket in our place; a sticky one (such as /tmp) prevents that.
     if ((mode & 0o022) !== 0 && !sticky) {
-      throw new XengtError('XENGT_E_CONFIG', `api: others may write ${folder}; allowed: a folder of our own`);
+      throw new XengtError('XENGT_E_CONFIG', `${key}: others may write ${folder}; allowed: a folder of our own`);
     }
     const mine = process.getuid?.();
     if (mine !== undefined && uid !== mine && uid !== 0) {
-      throw new XengtError('XENGT_E_CONFIG', `api: ${folder} belongs to another user; allowed: a folder of our own`);
+      throw new XengtError('XENGT_E_CONFIG', `${key}: ${folder} belongs to another user; allowed: a folder of our own`);
     }
   } catch (error) {
     if (error instanceof XengtError) throw error;
-    throw new XengtError('XENGT_E_IO', `api: cannot make ${folder}: ${reasonOf(error)}`, { cause: error });
+    throw new XengtError('XENGT_E_IO', `${key}: cannot make ${folder}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
 /** A socket that nobody answers at was left by a daemon that died; anything else is not ours to remove. */
-async function clearLeftover(path: string): Promise<void> {
+async function clearLeftover(key: string, path: string): Promise<void> {
   if (!existsSync(path)) return;
   if (!lstatSync(path).isSocket()) {
-    throw new XengtError('XENGT_E_CONFIG', `api: ${path} exists and is no socket; allowed: a free path`);
+    throw new XengtError('XENGT_E_CONFIG', `${key}: ${path} exists and is no socket; allowed: a free path`);
   }
   if (await answers(path)) {
     throw new XengtError(
       'XENGT_E_CONFIG',
-      `api: another daemon serves at ${path}; stop it, or choose another --api path`,
+      `${key}: another daemon serves at ${path}; stop it, or choose another --${key} path`,
     );
   }
   rmSync(path, { force: true });

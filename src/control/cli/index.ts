@@ -113,6 +113,7 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--policy <name>', 'how the engines are shared: shares (by weight) or priority (XENGT_POLICY)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')
     .option('--sysfs <folder>', 'mount the tree of attributes there (XENGT_SYSFS)')
+    .option('--vnc <place>', "the guests' screens for VNC viewers: a folder for UNIX sockets, or HOST:PORT (XENGT_VNC)")
     .option(
       '--xen <mode>',
       'give vGPUs to domains of this Xen host that ask: auto (where xenstored is), on, off (XENGT_XEN)',
