@@ -217,17 +217,25 @@ export function edidFault(edid: Uint8Array): string | null {
   if (blocks === 0 || !Number.isInteger(blocks))
     return `it has ${edid.length} bytes; an EDID has blocks of ${EDID_BYTES}`;
   if (blocks > MOST_BLOCKS) return `it has ${blocks} blocks; ${MOST_BLOCKS} are allowed`;
-  if (HEADER.some((byte, i) => edid[i] !== byte)) return 'it does not start with the header 00 ff ff ff ff ff ff 00';
   const extensions = edid[EXTENSIONS_AT]!;
-  if (extensions !== blocks - 1) return `byte 126 announces ${extensions} extension blocks; ${blocks - 1} are there`;
   for (let block = 0; block < blocks; block++) {
-    const bytes = edid.subarray(block * EDID_BYTES, (block + 1) * EDID_BYTES);
-    const sum = bytes.reduce((all, byte) => all + byte, 0) & 0xff;
-    if (sum === 0) continue;
-    const right = (bytes[EDID_BYTES - 1]! - sum) & 0xff;
-    return `the checksum of block ${block} is wrong: its last byte is 0x${hex(bytes[EDID_BYTES - 1]!)}, right would be 0x${hex(right)}`;
+    const fault = blockFault(edid.subarray(block * EDID_BYTES, (block + 1) * EDID_BYTES), block);
+    if (fault !== null) return fault;
   }
-  return null;
+  return extensions === blocks - 1
+    ? null
+    : `byte 126 announces ${extensions} extension blocks; ${blocks - 1} are there`;
+}
+
+/** The same of one block of 128 bytes; block 0 is the one with the header. */
+export function blockFault(bytes: Uint8Array, block: number): string | null {
+  if (block === 0 && HEADER.some((byte, i) => bytes[i] !== byte)) {
+    return 'it does not start with the header 00 ff ff ff ff ff ff 00';
+  }
+  const sum = bytes.reduce((all, byte) => all + byte, 0) & 0xff;
+  const last = bytes[EDID_BYTES - 1]!;
+  if (sum === 0) return null;
+  return `the checksum of block ${block} is wrong: its last byte is 0x${hex(last)}, right would be 0x${hex((last - sum) & 0xff)}`;
 }
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');

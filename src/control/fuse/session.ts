@@ -285,7 +285,8 @@ export class Session {
   async #write({ uid, body }: Request): Promise<Uint8Array> {
     const { path } = this.#file(u64(body, 0));
     const input = writtenBytes(body);
-    await stillThere(() => this.#options.tree.write([{ path, input }], `user ${uid}`));
+    const offset = u64(body, 8);
+    await stillThere(() => this.#options.tree.write([{ path, input, offset }], `user ${uid}`));
     return writeOut(input.length);
   }
 }

@@ -60,20 +60,25 @@ export function readTree(app: FastifyInstance, tree: Tree, pictures: Pictures): 
 }
 
 export function changeTree(app: FastifyInstance, tree: Tree): void {
-  const bytes = (given: string) => new TextEncoder().encode(given);
+  /** What is read in base64 is written in base64. */
+  const bytes = async (path: string, given: string): Promise<Uint8Array> => {
+    const node = await tree.at(path);
+    return node?.kind === 'attribute' && node.bytes ? Buffer.from(given, 'base64') : new TextEncoder().encode(given);
+  };
 
   app.put<AtPath>('/v1/tree/*', async ({ params, body }, reply) => {
     const path = partsOf(params['*']).join('/');
-    await tree.write([{ path, input: bytes(check(valueBody, body).value) }], CLIENT);
+    await tree.write([{ path, input: await bytes(path, check(valueBody, body).value) }], CLIENT);
     return reply.code(204).send();
   });
 
   app.post('/v1/tree', async ({ body }, reply) => {
     const { writes } = check(writesBody, body);
-    await tree.write(
-      writes.map(({ path, value: given }) => ({ path: partsOf(path).join('/'), input: bytes(given) })),
-      CLIENT,
-    );
+    const planned = writes.map(async ({ path: given, value: text }) => {
+      const path = partsOf(given).join('/');
+      return { path, input: await bytes(path, text) };
+    });
+    await tree.write(await Promise.all(planned), CLIENT);
     return reply.code(204).send();
   });
 }

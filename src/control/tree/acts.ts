@@ -2,8 +2,9 @@
  * What a write does to the mediator, as a list of plain values that one interpreter carries out and can take back: a
  * transaction either happens or leaves things as they were.
  */
-import type { MediatorApi, ShareChange, VgpuInfo, VgpuSpec } from '../../mediator/api.js';
+import type { MediatorApi, OutputPort, PortChange, ShareChange, VgpuInfo, VgpuSpec } from '../../mediator/api.js';
 import { TreeRefusal } from './errno.js';
+import { applied, type SlotOf, type Slots, stage, stageEdid, stageType, type Wish } from './slots.js';
 
 export type Act =
   | { readonly kind: 'create'; readonly spec: VgpuSpec }
@@ -12,13 +13,23 @@ export type Act =
   | { readonly kind: 'monitor'; readonly vgpu: VgpuInfo; readonly connected: boolean }
   | { readonly kind: 'scan'; readonly vgpu: VgpuInfo; readonly scanProcesses: VgpuInfo['scanProcesses'] }
   | { readonly kind: 'revive'; readonly vgpu: VgpuInfo }
+  | { readonly kind: 'port'; readonly vgpu: VgpuInfo; readonly port: OutputPort; readonly change: PortChange }
+  | ({ readonly kind: 'slot'; readonly vm: SlotOf } & SlotChange)
   | { readonly kind: 'foreground'; readonly vm: number };
+
+/** What is written to a slot: kept, or, for `connect`, `disconnect` and `flush`, applied. */
+type SlotChange =
+  | { readonly wish: Wish }
+  | { readonly type: number }
+  | { readonly edid: Uint8Array; readonly offset: number }
+  | { readonly connected: boolean | null };
 
 /** What besides the mediator an act changes. */
 export interface ActHost {
   readonly mediator: MediatorApi;
   /** Number of the VM in the foreground; 0 is none. */
   foreground: number;
+  slots: Slots;
 }
 
 type Undo = () => Promise<void>;
@@ -63,6 +74,10 @@ async function perform(act: Act, host: ActHost): Promise<Undo> {
     case 'monitor':
       await mediator.setMonitor(act.vgpu.id, act.connected);
       return () => mediator.setMonitor(act.vgpu.id, act.vgpu.monitor);
+    case 'port':
+      return setPort(act.vgpu, act.port, act.change, mediator);
+    case 'slot':
+      return changeSlot(act, host);
     case 'scan':
       await mediator.setScanProcesses(act.vgpu.id, act.scanProcesses);
       return () => mediator.setScanProcesses(act.vgpu.id, act.vgpu.scanProcesses);
@@ -77,4 +92,40 @@ async function perform(act: Act, host: ActHost): Promise<Undo> {
       };
     }
   }
+}
+
+async function setPort(vgpu: VgpuInfo, port: OutputPort, change: PortChange, mediator: MediatorApi): Promise<Undo> {
+  const before = vgpu.ports.find((one) => one.port === port);
+  await mediator.setPort(vgpu.id, port, change);
+  return async () => {
+    if (before === undefined) return;
+    const { type, connected, edid } = before;
+    await mediator.setPort(vgpu.id, port, { type, connected, edid });
+  };
+}
+
+/** Decided here and not when it was planned: what the same transaction wrote before counts. */
+async function changeSlot(act: Extract<Act, { kind: 'slot' }>, host: ActHost): Promise<Undo> {
+  const before = host.slots;
+  const restore = async () => {
+    host.slots = before;
+  };
+  if ('wish' in act) host.slots = stage(before, act.vm, act.wish);
+  else if ('type' in act) host.slots = stageType(before, act.vm, act.type);
+  else if ('edid' in act) host.slots = stageEdid(before, act.vm, act.edid, act.offset);
+  else {
+    const { slots, changes } = applied(before, act.vm, act.connected);
+    const undo: Undo[] = [restore];
+    try {
+      for (const [port, change] of changes) undo.push(await setPort(act.vm.vgpu, port, change, host.mediator));
+    } catch (error) {
+      for (const step of undo.reverse()) await step();
+      throw error;
+    }
+    host.slots = slots;
+    return async () => {
+      for (const step of undo.reverse()) await step();
+    };
+  }
+  return restore;
 }

@@ -32,6 +32,8 @@ export interface Row<S> {
   readonly live?: (subject: S, mediator: MediatorApi) => Promise<string>;
   /** @param text what was written, without the line feed of `echo` */
   readonly write?: (subject: S, text: string, state: State) => readonly Act[];
+  /** Given instead where bytes are written, at any offset. */
+  readonly writeBytes?: (subject: S, bytes: Uint8Array, offset: number, state: State) => readonly Act[];
 }
 
 export interface LinkRow<S> {
@@ -109,7 +111,7 @@ function attributeOf<S>(
   state: State,
   current: (state: State) => S,
 ): Attribute {
-  const { read, live, write } = row;
+  const { read, live } = row;
   return {
     kind: 'attribute',
     mode: row.mode,
@@ -117,8 +119,13 @@ function attributeOf<S>(
     key: `${place.join('/')}/${row.name}`,
     content: read === undefined ? null : lined(read(subject, state)),
     live: live === undefined ? null : async (now, mediator) => lined(await live(current(now), mediator)),
-    plan: write === undefined ? null : (now, input) => write(current(now), textOf(input), now),
+    plan: planOf(row, current),
   };
+}
+
+function planOf<S>({ write, writeBytes }: Row<S>, current: (state: State) => S): Attribute['plan'] {
+  if (writeBytes !== undefined) return (now, input, offset) => writeBytes(current(now), input, offset, now);
+  return write === undefined ? null : (now, input) => write(current(now), textOf(input), now);
 }
 
 function lined(content: Content): Content {

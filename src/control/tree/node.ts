@@ -35,7 +35,7 @@ export interface Attribute {
    * What is to be done so that what was written comes true: decided from the state alone.
    * @throws TreeRefusal
    */
-  readonly plan: ((state: State, input: Uint8Array) => readonly Act[]) | null;
+  readonly plan: ((state: State, input: Uint8Array, offset: number) => readonly Act[]) | null;
   /** A file of bytes has its true size; an attribute of text has a page, as in sysfs. */
   readonly bytes: boolean;
   /** Of two nodes with the same key and content, each can stand for the other: it says what `live` and `plan` are about. */

@@ -6,6 +6,7 @@ import type { MediatorApi, VgpuInfo, VgpuStats } from '../../mediator/api.js';
 import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../../scheduler/index.js';
 import { type Declared, declare, type Member, ONE, oneOf, RO, type Row, RW, WO, wholeOf } from './declare.js';
 import { TreeRefusal } from './errno.js';
+import { type PortOf, portRows } from './own-ports.js';
 import { isUuid, type State, vmNumber } from './state.js';
 
 /** Where the mdev layout stands: as below /sys, with the address that the integrated GPU has on every PC. */
@@ -231,6 +232,21 @@ export const ownGroups: readonly Declared[] = [
       });
     return [
       declare<VgpuInfo>({ at, doc, members, rows: [...rows, ...statistics] }),
+      declare<PortOf>({
+        at: `${at}/ports/<port>`,
+        doc: 'A port, and the monitor that is plugged into it.',
+        members: (state) =>
+          members(state).flatMap(([found, vgpu]) =>
+            vgpu.ports.map(
+              (port) =>
+                [
+                  { ...found, port: port.port },
+                  { vgpu, port },
+                ] as const,
+            ),
+          ),
+        rows: portRows,
+      }),
       declare<OnEngine>({
         at: `${at}/statistics/<engine>`,
         doc: 'What it used of an engine.',

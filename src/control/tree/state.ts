@@ -2,6 +2,7 @@
 import { ENGINES, type Platform, platformByName } from '../../hw/index.js';
 import type { DeviceResources, MediatorApi, TypeInfo, VgpuInfo } from '../../mediator/api.js';
 import { TreeRefusal } from './errno.js';
+import type { Slots } from './slots.js';
 
 /** Does not change while the daemon runs. */
 export interface Surroundings {
@@ -21,6 +22,8 @@ export interface State extends Surroundings {
   readonly resources: DeviceResources;
   /** Number of the VM in the foreground; 0 is none. */
   readonly foreground: number;
+  /** What is kept of the ports of VMs until it is applied. */
+  readonly slots: Slots;
   /** The last write that was refused: error number, path, reason. Empty when none was. */
   readonly lastRefusal: string;
 }

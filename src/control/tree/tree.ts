@@ -20,6 +20,7 @@ import {
   type TreeNode,
 } from './node.js';
 import { Quota, type QuotaLimits } from './quota.js';
+import { withoutGone } from './slots.js';
 import { type State, type Surroundings, snapshot, vgpuOfVm } from './state.js';
 
 export interface TreeOptions {
@@ -36,6 +37,8 @@ export interface TreeOptions {
 export interface Write {
   readonly path: string;
   readonly input: Uint8Array;
+  /** Where in the attribute it is written; default 0. Only attributes of bytes have places. */
+  readonly offset?: number;
 }
 
 export interface Watch {
@@ -70,7 +73,7 @@ export class Tree {
   constructor(options: TreeOptions) {
     this.#options = options;
     this.#quota = new Quota(options.limits ?? {});
-    this.#host = { mediator: options.mediator, foreground: 0 };
+    this.#host = { mediator: options.mediator, foreground: 0, slots: {} };
   }
 
   /** As it was when it was last looked at. */
@@ -105,13 +108,15 @@ export class Tree {
     const { surroundings, groups } = this.#options;
     // A VM that is gone is in no foreground.
     if (this.#host.foreground !== 0 && vgpuOfVm(now, this.#host.foreground) === undefined) this.#host.foreground = 0;
+    this.#host.slots = withoutGone(this.#host.slots, now.vgpus);
     const state: State = {
       ...surroundings,
       ...now,
       foreground: this.#host.foreground,
+      slots: this.#host.slots,
       lastRefusal: this.#lastRefusal,
     };
-    const made = JSON.stringify([now, state.foreground, state.lastRefusal, state.xen]);
+    const made = JSON.stringify([now, state.foreground, state.slots, state.lastRefusal, state.xen]);
     if (this.#state !== null && made === this.#made) return this.#state;
     const builder = new FolderBuilder();
     for (const [name, target] of surroundings.links ?? []) builder.put([name], { kind: 'link', target });
@@ -156,11 +161,11 @@ export class Tree {
     try {
       // Asked anew: a look under way may have been answered before the transaction that came before this one.
       const state = this.#show(await snapshot(this.#options.mediator));
-      for (const { path, input } of writes) {
+      for (const { path, input, offset = 0 } of writes) {
         at = path;
         const { plan } = attributeAt(this.#root, path);
         if (plan === null) throw new TreeRefusal('EACCES', `/${path} can not be written`);
-        acts = [...acts, ...plan(state, input)];
+        acts = [...acts, ...plan(state, input, offset)];
       }
       await carryOut(acts, this.#host);
     } catch (error) {

@@ -3,7 +3,7 @@
  * be read only, with what is true.
  * Source: public XenGT 4.0 drivers/gpu/drm/i915/vgt/sysfs.c and its API document (names, modes, formats, error numbers).
  */
-import { EDIDS } from '../../hw/index.js';
+import { EDID_BYTES, edidFromHex, OUTPUT_PORTS, type OutputPort } from '../../hw/index.js';
 import type { VgpuInfo, VgpuSpec } from '../../mediator/api.js';
 import { NO_CAP } from '../../scheduler/index.js';
 import {
@@ -20,6 +20,7 @@ import {
 } from './declare.js';
 import { TreeRefusal } from './errno.js';
 import { heldBy, socketOf } from './mdev.js';
+import { PORT_TYPES, type SlotOf, slotShown } from './slots.js';
 import { type State, vgpuOfVm, vmNumber } from './state.js';
 
 const MOST_TOKEN = 63;
@@ -118,13 +119,18 @@ const vms = (state: State): Member<VgpuInfo>[] =>
     return number === null ? [] : [[{ N: `${number}` }, vgpu] as const];
   });
 
-/** The monitor that is plugged into a vGPU, empty when none is. */
-function edidOf(vgpu: VgpuInfo, { types }: State): Uint8Array {
-  if (!vgpu.monitor) return new Uint8Array(0);
-  const type = types.find(({ name }) => name === vgpu.type) ?? types.at(-1);
-  const known = Object.entries(EDIDS).find(([resolution]) => resolution === type?.resolution);
-  return known?.[1] ?? new Uint8Array(0);
+function hexEdid(text: string): Uint8Array {
+  const bytes = text.length === 2 * EDID_BYTES ? edidFromHex(text) : null;
+  if (bytes !== null) return bytes;
+  throw new TreeRefusal('EINVAL', `edid_text: ${text.length} characters; it has exactly ${2 * EDID_BYTES} hex digits`);
 }
+
+function portOf(text: string): OutputPort {
+  const name = oneOf(text, 'port_override', ['PORT_B', 'PORT_C', 'PORT_D']);
+  return name === 'PORT_B' ? 'B' : name === 'PORT_C' ? 'C' : 'D';
+}
+
+const pipeName = (pipe: string | null): string => (pipe === null ? '' : `PIPE_${pipe}`);
 
 const hex16 = (value: number): string => value.toString(16).padStart(16, '0');
 const MIB = 2 ** 20;
@@ -212,42 +218,72 @@ export const xengtGroups: readonly Declared[] = [
       },
     ],
   }),
-  declare<VgpuInfo>({
+  declare<SlotOf>({
     at: 'vm<N>/PORT_<x>',
-    doc: 'The port that its monitor is plugged into.',
-    members: (state) => vms(state).map(([names, vgpu]) => [{ ...names, x: state.platform.monitorPort }, vgpu] as const),
+    doc: 'A port that a monitor is plugged into. What is written is kept, and read back; `connection` applies it.',
+    members: (state) =>
+      vms(state).flatMap(([names, vgpu]) =>
+        OUTPUT_PORTS.map(
+          (x) =>
+            [
+              { ...names, x },
+              { vgpu, x },
+            ] as const,
+        ),
+      ),
     rows: [
       {
         name: 'edid',
-        mode: GROUP_RO,
+        mode: GROUP_RW,
         type: '128 bytes',
-        doc: 'What the monitor says of itself; empty when it is unplugged.',
+        doc:
+          'What the monitor says of itself. Written at offsets that are multiples of 4; with the last byte it is complete. EINVAL: the ' +
+          'header or the checksum is wrong. EFBIG: more than 128 bytes. Extensions are taken off.',
         bytes: true,
-        read: edidOf,
+        read: (at, { slots }) => slotShown(slots, at).edid,
+        writeBytes: (vm, edid, offset) => [{ kind: 'slot', vm, edid, offset }],
+      },
+      {
+        name: 'edid_text',
+        mode: GROUP_WO,
+        type: '256 hex digits',
+        doc: 'The same in hex, at once.',
+        write: (vm, text) => [{ kind: 'slot', vm, edid: hexEdid(text), offset: 0 }],
       },
       {
         name: 'type',
-        mode: GROUP_RO,
-        type: 'name',
-        doc: 'Kind of the port.',
-        read: (_vgpu, { platform }) => `VGT_DP_${platform.monitorPort}`,
+        mode: GROUP_RW,
+        type: `reads a name; its number is written: ${PORT_TYPES.map((name, number) => `${number} \`${name}\``).join(', ')}`,
+        doc: 'Kind of the port. EINVAL: there is no such output, or it is another port than that of `port_override`.',
+        read: (at, { slots }) => slotShown(slots, at).type,
+        write: (vm, text) => [{ kind: 'slot', vm, type: wholeOf(text, 'type', 0, PORT_TYPES.length - 1) }],
       },
       {
         name: 'port_override',
+        mode: GROUP_RW,
+        type: OUTPUT_PORTS.map((port) => `\`PORT_${port}\``).join(', '),
+        doc: 'The port on which the guest sees the monitor. EBUSY: another monitor is there.',
+        read: (at, { slots }) => `PORT_${slotShown(slots, at).override}`,
+        write: (vm, text) => [{ kind: 'slot', vm, wish: { port: portOf(text) } }],
+      },
+      {
+        name: 'pipe',
         mode: GROUP_RO,
-        type: 'name',
-        doc: 'The port that the guest sees.',
-        read: (_vgpu, { platform }) => `PORT_${platform.monitorPort}`,
+        type: '`PIPE_A`, `PIPE_B` or `PIPE_C`',
+        doc: 'The pipe that the guest shows on it; empty when none.',
+        read: (at, { slots }) => pipeName(slotShown(slots, at).pipe),
       },
       {
         name: 'connection',
         mode: GROUP_RW,
         type: 'reads `connected` or `disconnected`; `connect`, `disconnect` or `flush` is written',
-        doc: 'Plugs or unplugs the monitor; the guest gets a hotplug interrupt. `flush` has nothing to apply.',
-        read: ({ monitor }) => (monitor ? 'connected' : 'disconnected'),
-        write: (vgpu, text) => {
+        doc:
+          'Plugs or unplugs the monitor, or leaves it as it is, with all that was written before: the guest gets a hotplug ' +
+          'interrupt. EBUSY: the port shows another monitor, or the guest is being recorded.',
+        read: (at, { slots }) => (slotShown(slots, at).connected ? 'connected' : 'disconnected'),
+        write: (vm, text) => {
           const wish = oneOf(text, 'connection', ['connect', 'disconnect', 'flush']);
-          return wish === 'flush' ? [] : [{ kind: 'monitor', vgpu, connected: wish === 'connect' }];
+          return [{ kind: 'slot', vm, connected: wish === 'flush' ? null : wish === 'connect' }];
         },
       },
     ],

@@ -55,7 +55,7 @@ create() {
   is 'mdev: mdev_type leads to its type' 'GVTg_V5_8' "$(cat $PARENT/$UUID/mdev_type/name)"
 
   is 'xengt: create' '' "$(put 7,64,384,4,-1,50 control/create_vgt_instance)"
-  is 'xengt: files of a VM' 'PORT_D aperture_sz gm_sz vgt_id xengt' "$(echo $(ls vm7))"
+  is 'xengt: files of a VM' 'PORT_B PORT_C PORT_D aperture_sz gm_sz vgt_id xengt' "$(echo $(ls vm7))"
   is 'xengt: gm_sz' '000000001c000000' "$(cat vm7/gm_sz)"
   is 'xengt: aperture_sz' '0000000004000000' "$(cat vm7/aperture_sz)"
   is 'xengt: cap' '50' "$(cat vm7/xengt/cap)"
