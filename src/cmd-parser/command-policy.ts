@@ -33,6 +33,8 @@ export const COMMAND_POLICY: Readonly<Record<CommandHandler, Decisions>> = {
   // page tables, other contexts, the status page by an index that nobody rewrites
   refuse: all('reject'),
   userInterrupt: all('defer'),
+  // without privilege the hardware takes it for MI_NOOP; a context switch is not to be broken off
+  arbitration: { ring: 'audit', wa: 'allow', ppgtt: 'allow', haswell: 'allow' },
   // the pipes are the display owner's. In place nothing can be taken out; a wait then lasts a frame at most, or hangs itself
   waitForEvent: { ring: 'neutralise', wa: 'neutralise', ppgtt: 'allow', haswell: 'neutralise' },
   loadScanLines: { ring: 'neutralise', wa: 'neutralise', ppgtt: 'allow', haswell: 'neutralise' },

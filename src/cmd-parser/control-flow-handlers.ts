@@ -4,7 +4,14 @@
  * Vol 2a MI_BATCH_BUFFER_START, "Address Space Indicator"). A batch in the global GTT runs with privilege: it is copied,
  * scanned, and the copy is executed.
  */
-import { BBS_ADD_OFFSET, BBS_PPGTT, BBS_PREDICATE, BBS_SECOND_LEVEL, MI_USE_GGTT } from '../hw/index.js';
+import {
+  ARBITRATION_ENABLE,
+  BBS_ADD_OFFSET,
+  BBS_PPGTT,
+  BBS_PREDICATE,
+  BBS_SECOND_LEVEL,
+  MI_USE_GGTT,
+} from '../hw/index.js';
 import { GO_ON, LEVEL_FIRST, LEVEL_RING, LEVEL_SECOND, type Next, type ScanState } from './scan-state.js';
 
 export function batchBufferStart(s: ScanState, at: number, length: number): Next {
@@ -44,6 +51,17 @@ export function batchBufferEnd(s: ScanState, at: number, length: number): Next {
   // a per-context buffer ends here; nothing behind it was scanned, so nothing behind it may remain
   s.neutralise(at + 1, s.end - at - 1);
   return s.leave(at + length);
+}
+
+/**
+ * i915 of a vGPU switches arbitration off around every batch, that of a whole device on (public gen8_engine_cs.c, emit_bb_start).
+ * Nobody but the mediator breaks a guest's work off, and that is to be possible.
+ */
+export function arbitration(s: ScanState, at: number): Next {
+  const header = s.words[at]!;
+  const off = (header & ARBITRATION_ENABLE) === 0;
+  if (off && s.table.commands.platform.preemptsBatches) s.patch(at, header | ARBITRATION_ENABLE);
+  return GO_ON;
 }
 
 /** Falls through or ends the batch: both ways are scanned, because the scan goes on. */

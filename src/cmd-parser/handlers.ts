@@ -1,7 +1,13 @@
 /** Behaviour of every decision that the command policy can take; the compiler checks that no handler is missing. */
 import { COMMAND_HANDLERS, type CommandHandler } from '../hw/index.js';
 import type { Decision } from './command-policy.js';
-import { batchBufferEnd, batchBufferStart, conditionalEnd, setPredicate } from './control-flow-handlers.js';
+import {
+  arbitration,
+  batchBufferEnd,
+  batchBufferStart,
+  conditionalEnd,
+  setPredicate,
+} from './control-flow-handlers.js';
 import { displayFlip, userInterrupt } from './display-handlers.js';
 import {
   atomic,
@@ -26,6 +32,7 @@ const neutralise: Handler = (s, at, length) => {
 };
 
 const AUDITS: Readonly<Partial<Record<CommandHandler, Handler>>> = {
+  arbitration,
   batchBufferEnd,
   batchBufferStart,
   conditionalEnd,

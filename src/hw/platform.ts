@@ -35,6 +35,11 @@ export interface Platform {
   readonly forbiddenModeBits: number;
   /** Entries of the global GTT: 4 GiB of graphics address space, on Haswell 2 GiB. */
   readonly ggttEntries: number;
+  /**
+   * Whether a batch may be taken off the engine before its end and go on later. i915 itself does so from Gen9 on; on Broadwell
+   * arbitration must be off while a context is restored (public i915 gen8_engine_cs.c, WaDisableCtxRestoreArbitration).
+   */
+  readonly preemptsBatches: boolean;
   /** Frequency of the command streamers' timestamp counter, Hz. Source: PRM "Timestamp Bases". */
   readonly timestampHz: number;
 }
@@ -44,8 +49,16 @@ const common = {
   hostsVgpus: true,
   ggttEntries: 0x100000,
   forbiddenModeBits: 1,
+  preemptsBatches: false,
 } as const;
-const gen9 = { ...common, gen: 9, typePrefix: 'V5', monitorPort: 'D', timestampHz: 12_000_000 } as const;
+const gen9 = {
+  ...common,
+  gen: 9,
+  typePrefix: 'V5',
+  monitorPort: 'D',
+  timestampHz: 12_000_000,
+  preemptsBatches: true,
+} as const;
 
 export const PLATFORMS: readonly Platform[] = [
   {

@@ -177,6 +177,8 @@ export interface VgpuEngineTime {
   readonly switchingSeconds: number;
   /** Times that the engine was handed over to it from another vGPU. */
   readonly switches: number;
+  /** Times that its work was taken off the engine before its end, to be gone on with later. */
+  readonly breaks: number;
   readonly waits: WaitStats;
 }
 

@@ -329,9 +329,9 @@ export class MediatorCore {
     const engineTime: Record<string, VgpuEngineTime> = {};
     for (const engine of this.platform.engines) {
       const { name } = ENGINES[engine]!;
-      const { running, switching, switches, waits } = this.arbiter.engineShare(member.id, engine);
+      const { running, switching, switches, breaks, waits } = this.arbiter.engineShare(member.id, engine);
       gpuSeconds[name] = running;
-      engineTime[name] = { switchingSeconds: switching, switches, waits };
+      engineTime[name] = { switchingSeconds: switching, switches, breaks, waits };
     }
     return {
       id: member.id,

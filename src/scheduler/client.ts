@@ -7,6 +7,7 @@ import { type AddressRanges, VerdictCache } from '../cmd-parser/index.js';
 import type { ShadowPpgtt } from '../gtt/index.js';
 import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js';
 import type { ContextShadow } from './context-shadows.js';
+import type { BrokenOff } from './engine-slot.js';
 import type { HostBuffer } from './host-gm.js';
 import { ProcessMemory, type ScanProcesses } from './process-batches.js';
 import { addScans, type ScanStats } from './scan-stats.js';
@@ -46,6 +47,8 @@ export class Client {
   readonly #highPages: number;
   /** FIFO of workloads by engine. */
   readonly queues: Workload[][] = [];
+  /** What of the head of a queue was run already, by engine. */
+  readonly brokenOff: (BrokenOff | undefined)[] = [];
   /** GMADR of the guest's own status page by engine, 0 when not set. */
   readonly hwsp: number[] = [];
   /** Shadows of contexts by engine, the last used first; shadow ring by engine. All made on first use. */

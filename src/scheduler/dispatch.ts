@@ -40,7 +40,7 @@ const CACHELINE = 64;
 /** A workload that is ready for ELSP, and what must be given back when it ends. */
 export interface Prepared {
   readonly descriptor: number;
-  /** The shadow context, and its timestamp as it was submitted. */
+  /** The shadow context, and its timestamp when it was given to the engine last. */
   readonly shadow: ContextShadow;
   readonly timestamp: number;
   readonly batches: readonly HostBuffer[];
@@ -151,6 +151,19 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * A workload that was broken off is to go on: with the mappings that its guest has now.
+   * @throws XengtError XENGT_E_PPGTT
+   */
+  goOn(client: Client, { root }: Prepared): void {
+    client.parts.ppgtt.sync(root);
+  }
+
+  /** What was prepared, its running time counted from now on. */
+  brokenOff(prepared: Prepared): Prepared {
+    return { ...prepared, timestamp: timestampOf(prepared) };
+  }
+
   /** The workload is off the device: gives back what it needed there. */
   finish(client: Client, prepared: Prepared): void {
     for (const batch of prepared.batches) this.gm.free(batch);
@@ -158,9 +171,8 @@ export class Dispatcher {
   }
 
   /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it, a tick at least. */
-  ranNs({ shadow, timestamp }: Prepared): number {
-    const { words, at } = shadow.image.memory;
-    const ticks = (words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]! - timestamp) >>> 0;
+  ranNs(prepared: Prepared): number {
+    const ticks = (timestampOf(prepared) - prepared.timestamp) >>> 0;
     return (Math.max(1, ticks) * NS_PER_S) / this.platform.timestampHz;
   }
 
@@ -322,6 +334,12 @@ export class Dispatcher {
       }
     });
   }
+}
+
+/** As the engine saved it last. */
+function timestampOf({ shadow }: Prepared): number {
+  const { words, at } = shadow.image.memory;
+  return words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]!;
 }
 
 /** What the scanner is to know of a stream. */

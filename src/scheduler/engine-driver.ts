@@ -1,6 +1,7 @@
 /**
  * Drives one physical engine in execlist mode: its status page, submission by ELSP, and the context status buffer. It knows
- * nothing of vGPUs. One context is in flight at a time, so that every event between submission and completion belongs to it.
+ * nothing of vGPUs. One context is in flight at a time, and the idle one where that is to make room, so that every event between
+ * submission and completion belongs to it.
  * Source: PRM BDW Vol 7 "Execlists"; layout of the status buffer in the hardware status page: PRM SKL Vol 7.
  */
 import type { Gpu } from '../gpu/index.js';
@@ -16,6 +17,7 @@ import {
   RUN_LIST_ENABLE,
 } from '../hw/index.js';
 import type { HostBuffer } from './host-gm.js';
+import type { IdleContext } from './idle-context.js';
 
 const MASKED_ENABLE_RUN_LIST = ((RUN_LIST_ENABLE << 16) | RUN_LIST_ENABLE) >>> 0;
 /** EXECLIST_STATUS, low half: a list waits, slot 1 and 0 hold a list, slot 1 and 0 run. Source: PRM BDW Vol 2c EXECLIST_STATUS. */
@@ -24,7 +26,14 @@ const STATUS_OCCUPIED = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 17) | (1 << 18);
 const RESET_REQUEST = 0x00010001;
 const RESET_RELEASE = 0x00010000;
 
+/** Context ids are 20 bits wide here; this one is the idle context's. */
+const IDLE_ID = 0xfffff;
+/** Context ids that a submission may have are less than this. */
+export const CONTEXT_IDS = IDLE_ID;
+
 export class EngineDriver {
+  /** It was asked to make room, and nothing runs any more that was submitted before. */
+  madeRoom = false;
   readonly #base: number;
   readonly #resetMask: number;
   #read = CSB_ENTRIES - 1;
@@ -33,6 +42,7 @@ export class EngineDriver {
     private readonly gpu: Gpu,
     readonly engine: EngineId,
     private readonly hwsp: HostBuffer,
+    private readonly idleContext: IdleContext,
   ) {
     const row = ENGINES[engine]!;
     this.#base = row.mmioBase;
@@ -54,11 +64,17 @@ export class EngineDriver {
 
   /** Submits one context: descriptor low half (LRCA and flags) and context id. */
   submit(descriptor: number, contextId: number): void {
+    this.madeRoom = false;
     const elsp = this.#base + RING.ELSP;
     this.gpu.write32(elsp, 0);
     this.gpu.write32(elsp, 0);
     this.gpu.write32(elsp, contextId);
     this.gpu.write32(elsp, descriptor);
+  }
+
+  /** Takes the engine from what runs, at the next point where that may be broken off; `madeRoom` tells when. */
+  makeRoom(): void {
+    this.submit(this.idleContext.prepare(), IDLE_ID);
   }
 
   /** Drains the status buffer. @returns whether `contextId` ran to its end */
@@ -70,7 +86,9 @@ export class EngineDriver {
       this.#read = (this.#read + 1) % CSB_ENTRIES;
       const status = words[at + HWSP_CSB + 2 * this.#read]!;
       const id = words[at + HWSP_CSB + 2 * this.#read + 1]!;
-      if ((status & CSB.COMPLETE) !== 0 && id === contextId) done = true;
+      if ((status & CSB.COMPLETE) === 0) continue;
+      if (id === contextId) done = true;
+      else if (id === IDLE_ID) this.madeRoom = true;
     }
     return done;
   }

@@ -1,10 +1,11 @@
 /** One engine as the arbiter keeps it: what drives it, what runs on it, and where its time and its clients' time went. */
+import { NEVER } from '../base/index.js';
 import type { Client } from './client.js';
 import type { Prepared } from './dispatch.js';
 import type { EngineDriver } from './engine-driver.js';
 import type { EngineLedger } from './ledger.js';
 import { NO_WAITS, type WaitStats, Waits } from './waits.js';
-import { Watch } from './watch.js';
+import type { Watch } from './watch.js';
 import type { Workload } from './workload.js';
 
 export interface Running {
@@ -12,10 +13,19 @@ export interface Running {
   readonly workload: Workload;
   readonly prepared: Prepared;
   readonly contextId: number;
+  readonly watch: Watch;
+  /** Since when the engine has it. */
+  readonly since: number;
   /** When its preparation began, of the accounts' clock. */
   readonly taken: number;
   /** It was submitted a second time, after the device lost it. */
   readonly again: boolean;
+}
+
+/** Taken off the engine before its end. It stays at the head of its vGPU's queue, and goes on where it was. */
+export interface BrokenOff {
+  readonly prepared: Prepared;
+  readonly watch: Watch;
 }
 
 /** Where the time of one vGPU on one engine went, s. What is left of its life it had no work there. */
@@ -24,6 +34,8 @@ export interface EngineShare {
   readonly switching: number;
   /** Times that the engine was handed over from another vGPU. */
   readonly switches: number;
+  /** Times that its work was taken off the engine to be gone on with later. */
+  readonly breaks: number;
   readonly waits: WaitStats;
 }
 
@@ -31,13 +43,16 @@ export class EngineSlot {
   /** vGPU whose registers the engine holds. */
   owner = 0;
   running: Running | null = null;
-  readonly watch = new Watch();
+  /** When what runs was asked to make room; NEVER while it was not. */
+  asked = NEVER;
   /** Times that the engine was reset. */
   resets = 0;
   /** By vGPU id. */
   readonly #waits: (Waits | undefined)[] = [];
   /** By vGPU id. */
   readonly #switches: number[] = [];
+  /** By vGPU id. */
+  readonly #breaks: number[] = [];
 
   constructor(
     readonly driver: EngineDriver,
@@ -56,7 +71,13 @@ export class EngineSlot {
     this.#switches[vgpu] = (this.#switches[vgpu] ?? 0) + 1;
   }
 
+  /** Work of a vGPU was broken off. */
+  breakOff(vgpu: number): void {
+    this.#breaks[vgpu] = (this.#breaks[vgpu] ?? 0) + 1;
+  }
+
   forget(vgpu: number): void {
+    this.#breaks[vgpu] = 0;
     this.#waits[vgpu] = undefined;
     this.#switches[vgpu] = 0;
   }
@@ -66,6 +87,7 @@ export class EngineSlot {
       running: this.ledger.busySeconds(vgpu, now),
       switching: this.ledger.switchingSeconds(vgpu, now),
       switches: this.#switches[vgpu] ?? 0,
+      breaks: this.#breaks[vgpu] ?? 0,
       waits: this.#waits[vgpu]?.stats(now) ?? NO_WAITS,
     };
   }

@@ -9,15 +9,16 @@ import { CONTEXT_SWITCH, ENGINES, type EngineId } from '../hw/index.js';
 import type { Client } from './client.js';
 import { DeviceInterrupts } from './device-interrupts.js';
 import type { Dispatcher, Prepared } from './dispatch.js';
-import { EngineDriver } from './engine-driver.js';
+import { CONTEXT_IDS, EngineDriver } from './engine-driver.js';
 import { EngineSlot } from './engine-slot.js';
 import type { HostGm } from './host-gm.js';
+import { IdleContext } from './idle-context.js';
 import { EngineLedger } from './ledger.js';
 import { RegisterSwitch } from './register-switch.js';
 import { ScanRefusal } from './scan-stats.js';
 import { STRIKES } from './strikes.js';
 import type { Turns } from './turns.js';
-import { COMPLETE_UNTOLD, GOES_ON, type HangLimits, LOST } from './watch.js';
+import { COMPLETE_UNTOLD, GOES_ON, HANG_LIMITS, type HangLimits, LOST, Watch } from './watch.js';
 import type { Workload, WorkloadResult } from './workload.js';
 
 /** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
@@ -85,7 +86,12 @@ export class Engines {
     this.#interrupts = new DeviceInterrupts(gpu);
     for (const engine of gpu.platform.engines) {
       this.slots[engine] = new EngineSlot(
-        new EngineDriver(gpu, engine, parts.gm.allocate(1, OWNER_MEDIATOR)),
+        new EngineDriver(
+          gpu,
+          engine,
+          parts.gm.allocate(1, OWNER_MEDIATOR),
+          new IdleContext(gpu.platform, engine, parts.gm),
+        ),
         new EngineLedger(parts.realTime.now()),
       );
     }
@@ -109,7 +115,7 @@ export class Engines {
     for (const engine of engines) {
       const slot = this.slots[engine];
       if (!slot) continue;
-      client.queue(engine).length = 0;
+      this.#takeQueue(client, engine);
       this.#emptied(client, engine, slot);
       if (slot.running?.client === client) this.#abort(engine, slot);
     }
@@ -135,13 +141,18 @@ export class Engines {
     const { engines } = this.#gpu.platform;
     for (const engine of engines) {
       const slot = this.slots[engine]!;
-      if (slot.running && now >= slot.watch.due) this.#look(engine, slot, now);
+      if (slot.running && now >= slot.running.watch.due) this.#look(engine, slot, now);
+      if (slot.asked !== NEVER && !slot.running && now >= slot.asked + HANG_LIMITS.checkNs) this.#clear(engine, slot);
     }
     // Before the next is chosen: whose turn it is may have more to run, which it hands over when it hears of the end.
     if (this.#deliver()) happened = true;
     for (const engine of engines) {
       const slot = this.slots[engine]!;
-      while (!slot.running && this.#start(engine, slot)) happened = true;
+      while (!slot.running && slot.asked === NEVER && this.#start(engine, slot)) happened = true;
+      if (now >= this.#roomDue(engine, slot, now)) {
+        slot.asked = now;
+        slot.driver.makeRoom();
+      }
     }
     return happened;
   }
@@ -152,9 +163,18 @@ export class Engines {
     const now = this.#clock.now();
     let due = NEVER;
     for (const slot of this.slots) {
-      if (slot) due = Math.min(due, slot.running ? slot.watch.due : this.#turns.due(slot.driver.engine, now));
+      if (!slot) continue;
+      const { engine } = slot.driver;
+      if (slot.running) due = Math.min(due, slot.running.watch.due, this.#roomDue(engine, slot, now));
+      else due = Math.min(due, slot.asked === NEVER ? this.#turns.due(engine, now) : slot.asked + HANG_LIMITS.checkNs);
     }
     return due <= now ? 0 : due;
+  }
+
+  /** When what runs is to make room for others; NEVER while nobody wants it to, or where it has been asked. */
+  #roomDue(engine: EngineId, { running, asked }: EngineSlot, now: number): number {
+    if (!running || asked !== NEVER || !this.#gpu.platform.preemptsBatches) return NEVER;
+    return running.since + this.#turns.mayKeep(running.client.id, engine, now);
   }
 
   #deliver(): boolean {
@@ -176,14 +196,45 @@ export class Engines {
       const running = slot.running;
       const toGuest = bits & ~(1 << CONTEXT_SWITCH);
       if (running && toGuest !== 0) {
-        slot.watch.progressed(this.#clock.now());
+        running.watch.progressed(this.#clock.now());
         running.client.parts.events.engineInterrupt(engine, toGuest);
       }
-      if ((bits & (1 << CONTEXT_SWITCH)) !== 0 && slot.driver.completed(running?.contextId ?? 0) && running) {
-        this.#complete(engine, slot);
-      }
+      if ((bits & (1 << CONTEXT_SWITCH)) === 0) continue;
+      if (slot.driver.completed(running?.contextId ?? 0) && running) this.#complete(engine, slot);
+      if (slot.driver.madeRoom) this.#roomMade(engine, slot);
     }
     this.#interrupts.resume();
+  }
+
+  /** The engine is idle: what it ran is broken off, or at its end although nobody said so. */
+  #roomMade(engine: EngineId, slot: EngineSlot): void {
+    slot.asked = NEVER;
+    slot.driver.madeRoom = false;
+    const { running } = slot;
+    if (!running) return;
+    const { client, workload, prepared, watch, taken } = running;
+    if (this.#dispatcher.ranToEnd(prepared)) {
+      this.faults.lostEvents++;
+      this.#complete(engine, slot);
+      return;
+    }
+    const now = this.#realTime.now();
+    const booked = slot.ledger.end(this.#dispatcher.ranNs(prepared), now);
+    slot.running = null;
+    watch.leave(this.#clock.now());
+    client.brokenOff[engine] = { prepared: this.#dispatcher.brokenOff(prepared), watch };
+    client.queue(engine).unshift(workload);
+    this.#turns.brokenOff(client.id, engine, booked, now - taken, this.#clock.now());
+    slot.waits(client.id).begin(now);
+    slot.breakOff(client.id);
+  }
+
+  /** The idle context is out and was not heard of. */
+  #clear(engine: EngineId, slot: EngineSlot): void {
+    slot.driver.completed(0);
+    if (!slot.driver.madeRoom && !slot.driver.idle) this.#resetEngine(engine, slot);
+    this.faults.lostEvents++;
+    this.#roomMade(engine, slot);
   }
 
   #start(engine: EngineId, slot: EngineSlot): boolean {
@@ -195,10 +246,14 @@ export class Engines {
     slot.waits(vgpu).taken(taken);
     slot.ledger.switchTo(vgpu, taken);
     if (client.queue(engine).length === 0) this.#turns.emptied(vgpu, engine, this.#clock.now());
+    const before = client.brokenOff[engine];
+    client.brokenOff[engine] = undefined;
     let prepared: Prepared;
     try {
-      prepared = this.#dispatcher.prepare(client, workload);
+      if (before) this.#dispatcher.goOn(client, before.prepared);
+      prepared = before?.prepared ?? this.#dispatcher.prepare(client, workload);
     } catch (error) {
+      if (before) this.#dispatcher.finish(client, before.prepared);
       this.#refused(client, workload, error);
       const now = this.#realTime.now();
       slot.ledger.rest(now);
@@ -214,7 +269,8 @@ export class Engines {
       slot.handOver(vgpu);
     }
     this.#turns.started(vgpu, engine);
-    this.#submit(slot, client, workload, prepared, taken, false);
+    const watch = before?.watch ?? new Watch(this.#limitsOf(vgpu));
+    this.#submit(slot, client, workload, prepared, watch, taken, false);
     return false;
   }
 
@@ -223,13 +279,15 @@ export class Engines {
     client: Client,
     workload: Workload,
     prepared: Prepared,
+    watch: Watch,
     taken: number,
     again: boolean,
   ): void {
     // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
-    this.#serial = (this.#serial + 1) & 0xfffff;
-    slot.running = { client, workload, prepared, contextId: this.#serial, taken, again };
-    slot.watch.begin(this.#serial, this.#limitsOf(client.id), this.#clock.now());
+    this.#serial = (this.#serial + 1) % CONTEXT_IDS;
+    const since = this.#clock.now();
+    slot.running = { client, workload, prepared, contextId: this.#serial, watch, since, taken, again };
+    watch.begin(this.#serial, since);
     slot.ledger.run(client.id, this.#realTime.now());
     slot.driver.submit(prepared.descriptor, this.#serial);
   }
@@ -277,8 +335,16 @@ export class Engines {
 
   /** What waits behind lost work goes with it, and the vGPU is told, or it would wait for answers that never come. */
   #dropQueue(client: Client, engine: EngineId, reason: string): void {
-    for (const workload of client.queue(engine).splice(0)) this.#finished(client, workload, 'dropped', reason);
+    for (const workload of this.#takeQueue(client, engine)) this.#finished(client, workload, 'dropped', reason);
     this.#emptied(client, engine, this.slots[engine]!);
+  }
+
+  /** Empties a queue. @returns what was in it */
+  #takeQueue(client: Client, engine: EngineId): Workload[] {
+    const before = client.brokenOff[engine];
+    client.brokenOff[engine] = undefined;
+    if (before) this.#dispatcher.finish(client, before.prepared);
+    return client.queue(engine).splice(0);
   }
 
   #emptied(client: Client, engine: EngineId, slot: EngineSlot): void {
@@ -293,6 +359,7 @@ export class Engines {
 
   #resetEngine(engine: EngineId, slot: EngineSlot): void {
     slot.driver.reset();
+    slot.asked = NEVER;
     slot.resets++;
     slot.owner = 0;
     this.#registers.forget(engine);
@@ -300,15 +367,22 @@ export class Engines {
 
   /** Looks for progress; an engine that shows none, or a workload without end, is reset. */
   #look(engine: EngineId, slot: EngineSlot, now: number): void {
-    const wanted = this.#othersWait(engine, slot.running!.client);
-    const finding = slot.watch.look(slot.driver, now, wanted);
-    if (finding === GOES_ON) return;
-    const { client, workload, prepared, taken, again } = slot.running!;
-    if (finding === COMPLETE_UNTOLD || (finding === LOST && this.#dispatcher.ranToEnd(prepared))) {
+    const { client, workload, prepared, watch, taken, again } = slot.running!;
+    const wanted = this.#othersWait(engine, client);
+    const finding = watch.look(slot.driver, now, wanted);
+    if (finding === COMPLETE_UNTOLD) {
       this.faults.lostEvents++;
       this.#complete(engine, slot);
+      if (slot.driver.madeRoom) this.#roomMade(engine, slot);
       return;
     }
+    const toEnd = this.#dispatcher.ranToEnd(prepared);
+    if (slot.driver.madeRoom || (finding === LOST && (toEnd || slot.asked !== NEVER))) {
+      if (!toEnd) this.faults.lostEvents++;
+      this.#roomMade(engine, slot);
+      return;
+    }
+    if (finding === GOES_ON) return;
     this.#resetEngine(engine, slot);
     if (finding === LOST && !again) {
       // The device's fault and not the guest's: its work goes on from where the context says that it is.
@@ -316,7 +390,7 @@ export class Engines {
       slot.ledger.end(NEVER, this.#realTime.now());
       this.#registers.restore(engine, client.parts.bank);
       slot.owner = client.id;
-      this.#submit(slot, client, workload, prepared, taken, true);
+      this.#submit(slot, client, workload, prepared, watch, taken, true);
       return;
     }
     const { name } = ENGINES[engine]!;
@@ -324,8 +398,8 @@ export class Engines {
       this.#end(engine, slot, NEVER, 'hung', `${name}: lost by the device twice`);
       return;
     }
-    const why = `${name}: ${slot.watch.say(finding)}`;
-    const out = wanted && client.strikes.strike(now);
+    const why = `${name}: ${watch.say(finding)}`;
+    const out = wanted && !watch.yields && client.strikes.strike(now);
     // One hang too many: the vGPU is told as of work that no driver should submit.
     const all = `${STRIKES} hangs within a minute that others had to wait out; the last: ${why}`;
     this.#end(engine, slot, NEVER, 'hung', out ? all : why, out ? 'rejected' : 'hung');

@@ -20,6 +20,10 @@ export interface Turns {
   started(vgpu: number, engine: EngineId): void;
   /** @see SchedulingPolicy.charge */
   ended(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void;
+  /** As ended(), of a workload that is not at its end. */
+  brokenOff(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void;
+  /** How long the workload that is run for a vGPU may keep the engine, ns, from when it got it; NEVER while nobody is hurt. */
+  mayKeep(vgpu: number, engine: EngineId, now: number): number;
   /** Whose work an idle engine takes; 0: nobody's. */
   pick(engine: EngineId, now: number): number;
   /** When an idle engine is to ask again though nothing happens until then. */
@@ -57,6 +61,16 @@ export class SeparateTurns implements Turns {
   started(): void {}
   ended(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void {
     this.#policies[engine]?.charge(vgpu, ran, occupied, now);
+  }
+  brokenOff(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void {
+    const policy = this.#policies[engine];
+    policy?.charge(vgpu, ran, occupied, now);
+    // Its turn is over, and it has not been thinking.
+    policy?.keepBack(vgpu);
+    policy?.ready(vgpu, now);
+  }
+  mayKeep(vgpu: number, engine: EngineId, now: number): number {
+    return this.#policies[engine]?.mayKeep(vgpu, now) ?? NEVER;
   }
   pick(engine: EngineId, now: number): number {
     return this.#policies[engine]?.pick(now) ?? 0;
@@ -117,6 +131,14 @@ export class TogetherTurns implements Turns {
     this.#running &= ~(1 << engine);
     this.#chargedTo = now;
     this.#policy.charge(vgpu, kept, kept, now);
+  }
+
+  /** The generation that has its engines together does not break work off. */
+  brokenOff(vgpu: number, engine: EngineId, ran: number, occupied: number, now: number): void {
+    this.ended(vgpu, engine, ran, occupied, now);
+  }
+  mayKeep(): number {
+    return NEVER;
   }
 
   pick(engine: EngineId, now: number): number {

@@ -29,31 +29,43 @@ export const STUCK = 3;
 export const TOO_LONG = 4;
 export type Finding = typeof GOES_ON | typeof COMPLETE_UNTOLD | typeof LOST | typeof STUCK | typeof TOO_LONG;
 
+/** Of one workload, over all the stays on the engine that it takes. */
 export class Watch {
   /** When to look next. */
   due = 0;
-  #limits: HangLimits = HANG_LIMITS;
+  /** It was taken off the engine before its end: nobody has to wait it out. */
+  yields = false;
+  readonly #limits: HangLimits;
   #contextId = 0;
   #started = 0;
   #progressed = 0;
+  #left = 0;
   #head = -1;
   #acthd = -1;
   #acthdHi = -1;
+
+  constructor(limits: HangLimits) {
+    this.#limits = limits;
+  }
 
   /** Ring head at the last look. */
   get head(): number {
     return Math.max(0, this.#head);
   }
 
-  begin(contextId: number, limits: HangLimits, now: number): void {
-    this.#limits = limits;
+  /** It is with the engine, for the first time or again. What it was not does not count. */
+  begin(contextId: number, now: number): void {
     this.#contextId = contextId;
-    this.#started = now;
-    this.#progressed = now;
-    this.#head = -1;
-    this.#acthd = -1;
-    this.#acthdHi = -1;
-    this.due = now + limits.checkNs;
+    const away = now - this.#left;
+    this.#started += away;
+    this.#progressed += away;
+    this.due = now + this.#limits.checkNs;
+  }
+
+  /** It was taken off the engine. */
+  leave(now: number): void {
+    this.yields = true;
+    this.#left = now;
   }
 
   /** The workload has raised an interrupt. */

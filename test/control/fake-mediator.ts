@@ -156,6 +156,7 @@ export class FakeMediator implements MediatorApi {
           RCS: {
             switchingSeconds: 0.25,
             switches: 11,
+            breaks: 3,
             waits: { seconds: 1.5, count: 7, longestSeconds: 0.5, medianSeconds: 0.125, p99Seconds: 0.375 },
           },
         },

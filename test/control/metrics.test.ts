@@ -74,6 +74,7 @@ test('each family has its type and help', async () => {
     xengt_vgpu_scan_commands_total: 'counter',
     xengt_vgpu_scan_bytes_total: 'counter',
     xengt_vgpu_switches_total: 'counter',
+    xengt_vgpu_preemptions_total: 'counter',
     xengt_vgpu_traps_answered_total: 'counter',
     xengt_vgpu_trap_seconds: 'histogram',
     xengt_vgpu_resets_total: 'counter',
@@ -271,6 +272,7 @@ test('who answered, what was reset, and who went to failsafe is counted', async 
     'xengt_engine_resets_total{engine="BCS"}': 0,
   });
   expect(Object.values(samples(families, 'xengt_vgpu_switches_total'))).toEqual([11, 11]);
+  expect(Object.values(samples(families, 'xengt_vgpu_preemptions_total'))).toEqual([3, 3]);
 });
 
 test('what vGPUs hold of aperture, hidden memory and fences adds up with what is free to what the device has', async () => {

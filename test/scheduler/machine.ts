@@ -2,7 +2,7 @@
 import { VirtualClock } from '../../src/base/index.js';
 import { type DmaPages, FaultyGpu, type Gpu, ModelGpu } from '../../src/gpu/index.js';
 import { type PagePool, ShadowPpgtt } from '../../src/gtt/index.js';
-import { type EngineId, type Grant, PLATFORMS } from '../../src/hw/index.js';
+import { type EngineId, type Grant, PLATFORMS, type Platform } from '../../src/hw/index.js';
 import type { SparseMemory } from '../../src/hypervisor/sim/index.js';
 import { Arbiter, type ArbiterOptions, type WorkloadResult } from '../../src/scheduler/index.js';
 import { guestRam, ScriptedGuest } from '../support/scripted-guest.js';
@@ -69,8 +69,8 @@ export class Machine {
   readonly gpu: FaultyGpu;
   readonly arbiter: Arbiter;
 
-  constructor(options: Partial<ArbiterOptions> = {}) {
-    this.model = new ModelGpu({ platform: SKL, apertureBytes: 512 * MIB });
+  constructor(options: Partial<ArbiterOptions> = {}, platform: Platform = SKL) {
+    this.model = new ModelGpu({ platform, apertureBytes: 512 * MIB });
     this.gpu = new FaultyGpu(this.model);
     this.arbiter = new Arbiter({
       gpu: this.gpu,

@@ -152,6 +152,12 @@ export function rows(version: string): readonly Row[] {
       (time) => time.switches,
     ),
     perVgpuEngine(
+      'xengt_vgpu_preemptions_total',
+      'counter',
+      'Times that work of a vGPU was taken off an engine before its end, to be gone on with later.',
+      (time) => time.breaks,
+    ),
+    perVgpuEngine(
       'xengt_vgpu_waiting_seconds_total',
       'counter',
       'Time that work of a vGPU waited for an engine.',

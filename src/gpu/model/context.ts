@@ -52,6 +52,27 @@ function isEngineState(relative: number): boolean {
   );
 }
 
+/**
+ * What a context that is taken away in the middle of its commands needs to find again, relative to the engine: counters of the
+ * pipeline, predicates, operands of indirect draws and dispatches, stream output, general purpose registers. The hardware keeps
+ * these in the part of its image that is not described; the model keeps them as one more list of loads near its page's end.
+ */
+const INTERRUPTED_STATE: readonly number[] = (
+  [
+    [0x214, 1],
+    [0x310, 20],
+    [0x400, 8],
+    [0x430, 6],
+    [0x500, 3],
+    [RING.GPR0, 32],
+    [0x3200, 40],
+  ] as const
+).flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + 4 * i));
+/** Its place in the page of the register state, behind all that drivers know of. */
+const INTERRUPTED_AT = 0x300;
+const INTERRUPTED_LIST = LRI | (2 * INTERRUPTED_STATE.length - 1);
+const IS_INTERRUPTED_STATE = new Set(INTERRUPTED_STATE);
+
 /** Where a batch buffer stands: its next command and whether it lies in the context's own address space. */
 export interface BatchPosition {
   address: number;
@@ -100,12 +121,39 @@ export class ContextImage {
     return this.#mmu.read32(this.lrca + PAGE_SIZE + CTX.RING_TAIL * 4, true);
   }
 
-  save(): void {
+  /** @param interrupted before its commands were at an end */
+  save(interrupted: boolean): void {
     this.#writeBatch(this.first, RING.BBADDR_UDW, RING.BBADDR, RING.BBSTATE);
     this.#writeBatch(this.second, SECOND_BBADDR_UDW, SECOND_BBADDR, SECOND_BBSTATE);
     const control = this.#base + RING.CONTEXT_CONTROL;
     this.#device.registers.set(control, this.#device.registers.get(control) & ~CTX_RESTORE_INHIBIT);
     this.#walk(false);
+    this.#keepInterrupted(interrupted);
+  }
+
+  #keepInterrupted(interrupted: boolean): void {
+    const at = this.#mmu.locate(this.lrca + PAGE_SIZE, true, true);
+    if (at < 0) return;
+    const { words } = this.#device.memory;
+    const list = at + INTERRUPTED_AT;
+    if (!interrupted) {
+      if (words[list] === INTERRUPTED_LIST) words[list] = 0;
+      return;
+    }
+    words[list] = INTERRUPTED_LIST;
+    INTERRUPTED_STATE.forEach((relative, i) => {
+      words[list + 1 + 2 * i] = this.#base + relative;
+      words[list + 2 + 2 * i] = this.#device.registers.get(this.#base + relative);
+    });
+  }
+
+  #restoreInterrupted(words: Uint32Array, at: number): void {
+    if (words[at + INTERRUPTED_AT] !== INTERRUPTED_LIST) return;
+    for (let i = 0; i < INTERRUPTED_STATE.length; i++) {
+      const register = words[at + INTERRUPTED_AT + 1 + 2 * i]! & 0x7ffffc;
+      if (!IS_INTERRUPTED_STATE.has(register - this.#base)) continue;
+      this.#device.registers.set(register, words[at + INTERRUPTED_AT + 2 + 2 * i]!);
+    }
   }
 
   #root(index: number): number {
@@ -147,6 +195,7 @@ export class ContextImage {
       else if ((header & LRI_MASK) === LRI) dword += this.#loads(words, at, dword, restore, false);
       else break;
     }
+    if (restore) this.#restoreInterrupted(words, at);
   }
 
   /**

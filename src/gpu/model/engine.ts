@@ -215,10 +215,10 @@ export class Engine {
       return true;
     }
     const { stream } = this;
-    const between = stream.inRing || (this.atArbitrationPoint && !stream.restoring);
+    const between = stream.inRing || (this.atArbitrationPoint && !stream.restoring && !this.predicated);
     if (stream.empty || !between || !this.arbitration || this.blitter.active) return false;
     const id = lists.contextId;
-    this.#saveContext();
+    this.#saveContext(true);
     lists.report(CSB.PREEMPTED, id);
     lists.adopt();
     this.#switchIn();
@@ -228,7 +228,7 @@ export class Engine {
   #complete(): void {
     const lists = this.#lists;
     const id = lists.contextId;
-    this.#saveContext();
+    this.#saveContext(false);
     if (lists.hasNext) {
       if (lists.pending) {
         lists.report(CSB.COMPLETE | CSB.PREEMPTED, id);
@@ -265,12 +265,12 @@ export class Engine {
     this.stream.begin();
   }
 
-  #saveContext(): void {
+  #saveContext(interrupted: boolean): void {
     const { registers, cost } = this.device;
     const base = this.row.mmioBase;
     this.stream.keep();
     registers.set(base + RING.CTX_TIMESTAMP, this.#contextTimestamp());
-    this.#context.save();
+    this.#context.save(interrupted);
     this.time += cost.contextSave;
     this.device.time = this.time;
   }

@@ -96,4 +96,6 @@ export const ATOMIC_SIZE_SHIFT = 19;
 export const LRI_BYTE_DISABLES = 0xf00;
 
 /** MI_LOAD_REGISTER_*: bits of a register dword that select the register; the others must be zero. */
+/** MI_ARB_ON_OFF: on. */
+export const ARBITRATION_ENABLE = 1;
 export const MI_REGISTER_MASK = 0x007ffffc;

@@ -45,7 +45,7 @@ export const MI_COMMANDS: readonly CommandRow[] = [
   mi(0x05, 'MI_ARB_CHECK', fixed(1)),
   mi(0x06, 'MI_RS_CONTROL', fixed(1), render),
   mi(0x07, 'MI_REPORT_HEAD', fixed(1)),
-  mi(0x08, 'MI_ARB_ON_OFF', fixed(1)),
+  mi(0x08, 'MI_ARB_ON_OFF', fixed(1), { handler: 'arbitration' }),
   mi(0x09, 'MI_URB_ATOMIC_ALLOC', fixed(1), render),
   mi(0x0a, 'MI_BATCH_BUFFER_END', fixed(1), { handler: 'batchBufferEnd' }),
   mi(0x0b, 'MI_SUSPEND_FLUSH', fixed(1)),

@@ -29,6 +29,7 @@ export const COMMAND_HANDLERS = [
   'plain',
   'refuse',
   'userInterrupt',
+  'arbitration',
   'waitForEvent',
   'loadScanLines',
   'displayFlip',

@@ -4,7 +4,7 @@
  * vGPU of cap c has at most c·t, the bucket, and one workload (docs/scheduler.md).
  */
 import { NS_PER_MS, NS_PER_S } from '../../base/index.js';
-import { NO_CAP, price, type SchedulingPolicy, type Share } from './contract.js';
+import { LEAST_STAY_NS, NO_CAP, price, type SchedulingPolicy, type Share } from './contract.js';
 
 /** For how long a bucket takes in time that is not used: two rounds of the others' turns, in which nobody is to lose his part. */
 const FILLS_NS = 16 * NS_PER_MS;
@@ -109,6 +109,14 @@ export class Capped implements SchedulingPolicy {
     bucket.passed = false;
     this.#kept++;
     this.#inner.keepBack(vgpu);
+  }
+
+  mayKeep(vgpu: number, now: number): number {
+    const bucket = this.#buckets[vgpu];
+    const others = this.#inner.mayKeep(vgpu, now);
+    if (!bucket || bucket.part === 1) return others;
+    // While it runs its part goes on flowing in.
+    return Math.min(others, Math.max(LEAST_STAY_NS, bucket.level / (1 - bucket.part)));
   }
 
   pick(now: number): number {

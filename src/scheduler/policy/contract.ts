@@ -3,6 +3,8 @@
  * code decides for a device, in a simulation, and in a test.
  */
 
+import { NS_PER_MS } from '../../base/index.js';
+
 /** What an operator gives a vGPU of each engine. */
 export interface Share {
   /** Share of the time relative to the others, 1 to 255. */
@@ -40,11 +42,19 @@ export interface SchedulingPolicy {
    * @param occupied ns that nobody else could have the engine, the time that they ran included
    */
   charge(vgpu: number, ran: number, occupied: number, now: number): void;
+  /**
+   * How long the vGPU that was picked last may keep the engine before what it runs is broken off, ns, from when it was picked;
+   * NEVER while nobody is hurt by it. To be asked again when others have become ready.
+   */
+  mayKeep(vgpu: number, now: number): number;
   /** @returns whose workload is next, 0 where nobody's is */
   pick(now: number): number;
   /** When pick() may answer other than 0 though nothing happens until then; NEVER where only an event changes it. */
   due(now: number): number;
 }
+
+/** Nothing is broken off that has had the engine for less: taking a context off and bringing it back is not to be most of the work. */
+export const LEAST_STAY_NS = NS_PER_MS;
 
 /**
  * What a vGPU pays for engine time: what it ran, but at least half of what it kept the engine for. Whoever makes more switching

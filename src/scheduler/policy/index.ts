@@ -6,6 +6,7 @@ import { PERIOD_NS, TimeSlices } from './time-slices.js';
 
 export { bucketNs, Capped } from './capped.js';
 export {
+  LEAST_STAY_NS,
   MOST_PRIORITY,
   MOST_WEIGHT,
   NO_CAP,

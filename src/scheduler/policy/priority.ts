@@ -6,7 +6,7 @@
  * one workload done, whatever its priority.
  */
 import { NEVER, NS_PER_S } from '../../base/index.js';
-import { MOST_PRIORITY, type SchedulingPolicy, type Share } from './contract.js';
+import { LEAST_STAY_NS, MOST_PRIORITY, type SchedulingPolicy, type Share } from './contract.js';
 import { PERIOD_NS, TimeSlices } from './time-slices.js';
 
 /** How long a vGPU goes before the others when it has just begun. */
@@ -89,6 +89,14 @@ export class StrictPriority implements SchedulingPolicy {
     if (!place) return;
     if (place.isReady) place.since = now;
     this.#levels[place.level]!.charge(vgpu, ran, occupied, now);
+  }
+
+  mayKeep(vgpu: number, now: number): number {
+    const place = this.#places[vgpu];
+    if (!place) return NEVER;
+    for (let level = BOOSTED; level > place.level; level--) if (this.#levels[level]!.wanted) return LEAST_STAY_NS;
+    const starved = this.#starved(now);
+    return starved !== 0 && starved !== vgpu ? LEAST_STAY_NS : this.#levels[place.level]!.mayKeep(vgpu);
   }
 
   pick(now: number): number {

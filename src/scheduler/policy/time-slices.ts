@@ -10,7 +10,7 @@
  */
 import { NEVER, NS_PER_MS } from '../../base/index.js';
 import { Candidates } from './candidates.js';
-import { price, type SchedulingPolicy, type Share } from './contract.js';
+import { LEAST_STAY_NS, price, type SchedulingPolicy, type Share } from './contract.js';
 
 /** Half a frame at 60 Hz: each vGPU has its turn within every frame. */
 export const PERIOD_NS = 8 * NS_PER_MS;
@@ -109,6 +109,18 @@ export class TimeSlices implements SchedulingPolicy {
     }
     this.#ran += ran;
     this.#pay(occupied);
+  }
+
+  mayKeep(vgpu: number): number {
+    const all = this.#all;
+    const row = all.find(vgpu);
+    if (row < 0 || all.readyCount - all.isReady[row]! === 0) return NEVER;
+    return Math.max(LEAST_STAY_NS, all.left[row]!);
+  }
+
+  /** Whether anybody has work. */
+  get wanted(): boolean {
+    return this.#all.readyCount > 0;
   }
 
   pick(now: number): number {

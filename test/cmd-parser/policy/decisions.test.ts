@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Decision, decisionOf, TRUSTS, type Trust, VerdictCache } from '../../../src/cmd-parser/index.js';
 import { BCS, CMD, COMMANDS, type CommandRow } from '../../../src/hw/index.js';
-import { BDW, HWSP, LOW_END, LOW_START } from '../harness.js';
+import { BDW, HWSP, LOW_END, LOW_START, SKL } from '../harness.js';
 import { HSW, judge, len, PLACES, type Place } from './judge.js';
 
 const LETTERS: Readonly<Record<string, Decision>> = {
@@ -17,6 +17,7 @@ const LETTERS: Readonly<Record<string, Decision>> = {
 const DECISIONS: Readonly<Record<string, string>> = {
   MI_SET_PREDICATE: 'aaaa',
   MI_USER_INTERRUPT: 'dddd',
+  MI_ARB_ON_OFF: 'a...',
   MI_WAIT_FOR_EVENT: 'nn.n',
   MI_BATCH_BUFFER_END: 'aaaa',
   MI_LOAD_SCAN_LINES_INCL: 'nn.n',
@@ -83,6 +84,15 @@ describe.each(PLACES)('in %s', (place) => {
     if (decided(command, place) === 'allow') expect(result).toMatchObject({ ok: true, patches: 0 });
     else expect(result).toMatchObject({ ok: false, code: 'refused-command', command, engine: 'RCS' });
     expect(result.words).toEqual(dwords);
+  });
+  it('arbitration stays on where the device breaks work off, whatever a ring says', () => {
+    const commands = [CMD.MI_ARB_ON_OFF, CMD.MI_ARB_CHECK, CMD.MI_ARB_ON_OFF | 1];
+    for (const platform of narrow ? [HSW] : [SKL, BDW]) {
+      const result = judge(place, commands, { platform });
+      const kept = platform === SKL && trustOf(place) === 'ring';
+      expect(result).toMatchObject({ ok: true, patches: kept ? 1 : 0 });
+      expect(result.words).toEqual(kept ? [commands[2], commands[1], commands[2]] : commands);
+    }
   });
   it.each([
     ['MI_WAIT_FOR_EVENT', [CMD.MI_WAIT_FOR_EVENT | 8]],

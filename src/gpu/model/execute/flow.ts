@@ -1,5 +1,11 @@
 /** Commands that decide what runs next: batch buffers, predicates, arbitration, semaphores, interrupts. */
-import { BBS_PPGTT, BBS_PREDICATE, BBS_SECOND_LEVEL, MI_USE_GGTT } from '../../../hw/commands/index.js';
+import {
+  ARBITRATION_ENABLE,
+  BBS_PPGTT,
+  BBS_PREDICATE,
+  BBS_SECOND_LEVEL,
+  MI_USE_GGTT,
+} from '../../../hw/commands/index.js';
 import { RING, USER_INTERRUPT } from '../../../hw/index.js';
 import type { Engine } from '../engine.js';
 import type { Executor } from './types.js';
@@ -79,7 +85,7 @@ export const arbitrationCheck: Executor = (engine) => {
 };
 
 export const arbitrationOnOff: Executor = (engine, dw) => {
-  engine.arbitration = (dw[0]! & 1) !== 0;
+  engine.arbitration = (dw[0]! & ARBITRATION_ENABLE) !== 0;
   return engine.device.cost.mi;
 };
 
