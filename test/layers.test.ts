@@ -19,7 +19,7 @@ const LAYERS = [
   ['vgpu'],
   ['mediator'],
   ['control'],
-  ['main.ts'],
+  ['main.ts', 'console'],
 ] as const;
 
 const FACES = /^(index|port|api)\.ts$/;

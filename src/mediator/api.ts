@@ -241,6 +241,18 @@ export interface MediatorStats {
   readonly unansweredTraps: number;
 }
 
+/** Who ran on an engine, and when: stretches of a vGPU's number, start and end, in seconds of uptime. */
+export interface EngineTimeline {
+  readonly name: string;
+  readonly runs: readonly (readonly [vgpu: number, from: number, to: number])[];
+}
+
+export interface Timelines {
+  /** Uptime up to which they are known. */
+  readonly now: number;
+  readonly engines: readonly EngineTimeline[];
+}
+
 export interface UnknownRegister {
   readonly offset: number;
   readonly name: string | null;
@@ -262,6 +274,8 @@ export interface MediatorApi {
   types(): Promise<TypeInfo[]>;
   resources(): Promise<DeviceResources>;
   stats(): Promise<MediatorStats>;
+  /** What ran after `since`, in seconds of uptime; the last few thousand stretches at most. */
+  timelines(since: number): Promise<Timelines>;
   unknownRegisters(id: number): Promise<UnknownRegister[]>;
   /** Null without a guest. Refused with XENGT_E_PPGTT where the guest's tables cannot be shadowed. */
   auditPageTables(id: number): Promise<PageTableAudit | null>;

@@ -13,6 +13,7 @@ const METHODS = [
   'types',
   'resources',
   'stats',
+  'timelines',
   'unknownRegisters',
   'auditPageTables',
   'isolation',

@@ -2,7 +2,7 @@
  * The mediator without threads and sockets: a device, an arbiter, vGPUs, and a clock that stands still during an event.
  * Everything outside moves it by three means: a vGPU's traps, advance(), and the operator's calls.
  */
-import { type Clock, VirtualClock, XengtError } from '../base/index.js';
+import { type Clock, NS_PER_S, VirtualClock, XengtError } from '../base/index.js';
 import { MAX_OWNER, ModelGpu } from '../gpu/index.js';
 import {
   EDIDS,
@@ -41,6 +41,7 @@ import type {
   EngineStats,
   MediatorStats,
   ResourceHolder,
+  Timelines,
   TrapsAnswered,
   TypeInfo,
   UnknownRegister,
@@ -305,6 +306,19 @@ export class MediatorCore {
       deviceFaults: { ...this.arbiter.deviceFaults },
       isolationViolations: this.gpu.oracle.violations,
       unansweredTraps,
+    };
+  }
+
+  timelines(since: number): Timelines {
+    const ofUptime = (ns: number) => (ns - this.#started) / NS_PER_S;
+    return {
+      now: ofUptime(this.#realTime.now()),
+      engines: this.platform.engines.map((engine) => ({
+        name: ENGINES[engine]!.name,
+        runs: this.arbiter
+          .engineTimeline(engine, since * NS_PER_S + this.#started)
+          .map(([vgpu, from, to]) => [vgpu, ofUptime(from), ofUptime(to)] as const),
+      })),
     };
   }
 

@@ -401,6 +401,10 @@ export class MediatorService implements MediatorCalls {
     });
   }
 
+  timelines(since: number) {
+    return this.#core.timelines(since);
+  }
+
   unknownRegisters(id: number) {
     return this.#core.unknownRegisters(id);
   }

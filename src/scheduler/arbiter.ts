@@ -26,6 +26,7 @@ import type { EngineTotals } from './ledger.js';
 import { createPolicy, PLAIN_SHARE, type PolicyName, type Share } from './policy/index.js';
 import type { ScanProcesses } from './process-batches.js';
 import { NO_SCANS, type ScanStats } from './scan-stats.js';
+import type { Stretch } from './timeline.js';
 import { createTurns, type Turns } from './turns.js';
 import { HANG_LIMITS, type HangLimits } from './watch.js';
 import type { Workload } from './workload.js';
@@ -267,6 +268,11 @@ export class Arbiter {
   /** Times that an engine was reset, for a guest that asked or after a hang. */
   engineResets(engine: EngineId): number {
     return this.#engines.slots[engine]!.resets;
+  }
+
+  /** Who ran on an engine after `since`, ns of the accounts' clock. */
+  engineTimeline(engine: EngineId, since: number): Stretch[] {
+    return this.#engines.slots[engine]!.ledger.timeline.after(since);
   }
 
   engineTotals(engine: EngineId): EngineTotals {

@@ -13,6 +13,7 @@ export * from './policy/index.js';
 export type { ScanProcesses } from './process-batches.js';
 export type { ScanStats } from './scan-stats.js';
 export { STRIKE_WINDOW_NS, STRIKES, Strikes } from './strikes.js';
+export { type Stretch, Timeline } from './timeline.js';
 export { createTurns, SeparateTurns, TogetherTurns, type Turns } from './turns.js';
 export { type WaitStats, Waits } from './waits.js';
 export { HANG_LIMITS, type HangLimits } from './watch.js';

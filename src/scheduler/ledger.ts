@@ -7,6 +7,7 @@
  * since its submission (restoring and saving the context, the way of the interrupt) is switching on that vGPU's behalf.
  */
 import { NS_PER_S } from '../base/index.js';
+import { Timeline } from './timeline.js';
 
 const IDLE = 0;
 const SWITCHING = 1;
@@ -20,6 +21,7 @@ export interface EngineTotals {
 }
 
 export class EngineLedger {
+  readonly timeline = new Timeline();
   #state: typeof IDLE | typeof SWITCHING | typeof BUSY = IDLE;
   #vgpu = 0;
   #since: number;
@@ -69,6 +71,7 @@ export class EngineLedger {
 
   #close(now: number, ran: number): number {
     const spent = Math.max(0, now - this.#since);
+    const since = this.#since;
     this.#since = Math.max(now, this.#since);
     const vgpu = this.#vgpu;
     let busy = 0;
@@ -76,6 +79,7 @@ export class EngineLedger {
     else {
       if (this.#state === BUSY) busy = Math.min(spent, Math.max(ran, this.#told));
       this.#busy[vgpu] = (this.#busy[vgpu] ?? 0) + busy;
+      this.timeline.note(vgpu, since, since + busy);
       this.#switching[vgpu] = (this.#switching[vgpu] ?? 0) + spent - busy;
     }
     this.#told = 0;

@@ -229,6 +229,12 @@ export class FakeMediator implements MediatorApi {
     };
   }
 
+  async timelines(since: number) {
+    this.#called('timelines');
+    const runs = this.#infos.map(({ id }) => [id, this.uptime - 1, this.uptime - 0.5] as const);
+    return { now: this.uptime, engines: [{ name: 'RCS', runs: runs.filter(([, , to]) => to > since) }] };
+  }
+
   async unknownRegisters(id: number) {
     this.#called('unknownRegisters');
     this.#info(id);

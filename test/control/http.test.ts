@@ -315,9 +315,21 @@ describe('over TCP everything can be read and nothing changed', () => {
   });
 });
 
+describe('who ran when', () => {
+  test('is told since a time that was seen already', async () => {
+    await create(JOURNAL);
+    const all = (await ask(rig.socket, '/v1/timelines')).json();
+    expect(all).toEqual({ now: 100, engines: [{ name: 'RCS', runs: [[1, 99, 99.5]] }] });
+    const newer = (await ask(rig.port, '/v1/timelines?since=99.75')).json();
+    expect(newer).toMatchObject({ engines: [{ runs: [] }] });
+    expectProblem(await ask(rig.port, '/v1/timelines?since=-1'), 400, 'XENGT_E_USAGE', /seconds of uptime/);
+    expectProblem(await ask(rig.port, '/v1/timelines?since=noon'), 400, 'XENGT_E_USAGE', /"noon"/);
+  });
+});
+
 describe('the status page', () => {
   test('is one page with its own style and script, and asks nobody else', async () => {
-    const page = await ask(rig.port, '/');
+    const page = await ask(rig.port, '/status');
     expect(page.status).toBe(200);
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
     expect(page.headers['content-security-policy']).toContain("default-src 'none'");

@@ -14,7 +14,8 @@ import { PROBLEM_TYPE, problemOf } from '../problem.js';
 import { type Screens, serveScreens } from '../screens/index.js';
 import type { Tree } from '../tree/index.js';
 import type { XenDomains } from '../xen/index.js';
-import { statusPage } from './page.js';
+import { pages } from './page.js';
+import { timelines } from './timelines.js';
 import { changeTree, readTree } from './tree.js';
 import { changeVgpus, readVgpus } from './vgpus.js';
 
@@ -79,6 +80,7 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
   });
   app.get('/v1/types', async () => ({ types: await mediator.types() }));
   app.get('/v1/engines', async () => ({ engines: await engines(mediator) }));
+  timelines(app, mediator);
   app.get('/v1/isolation', () => mediator.isolation());
   app.get('/v1/stats', () => mediator.stats());
   readVgpus(app, mediator, parts.pictures);
@@ -87,7 +89,7 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
     changeVgpus(app, mediator, parts.domains);
     changeTree(app, parts.tree);
   }
-  statusPage(app, parts.package.root);
+  pages(app, parts.package.root);
   const viewers = serveScreens(app.server, parts.screens, (host) => !rules.localHostOnly || isLocalName(host));
   app.addHook('preClose', async () => viewers.close());
   return app;
