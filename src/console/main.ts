@@ -1,5 +1,4 @@
 /** The console: a look at the daemon each second, shown in every part of the page; the screens come by a way of their own. */
-import './style.css';
 import { api } from './api.js';
 import { Chart, showDevice } from './chart.js';
 import { byId, duration, say } from './dom.js';
