@@ -6,6 +6,11 @@ const CATALOGUE = {
   // configuration and operator
   XENGT_E_CONFIG: { status: 400, exit: 2, remedy: 'Correct the named key; the message lists what is allowed.' },
   XENGT_E_USAGE: { status: 400, exit: 2, remedy: 'See `xengt --help`.' },
+  XENGT_E_DENIED: {
+    status: 401,
+    exit: 77,
+    remedy: 'Send the token of `tokenFile` as `Authorization: Bearer …`, or open `/?token=…` in a browser.',
+  },
   XENGT_E_NOT_FOUND: { status: 404, exit: 4, remedy: 'List what exists with `xengt vgpu list`.' },
   XENGT_E_EXISTS: { status: 409, exit: 5, remedy: 'Choose another name.' },
   XENGT_E_NO_SPACE: { status: 507, exit: 6, remedy: 'Remove a vGPU or choose a smaller type.' },

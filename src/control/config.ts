@@ -29,6 +29,8 @@ export interface DaemonConfig {
   /** Where metrics, status page and the read-only API are served; null: nowhere. */
   readonly metrics: TcpAddress | null;
   readonly allowRemote: boolean;
+  /** File with the token that opens the whole API over TCP; absent: what is served there is read only. */
+  readonly tokenFile?: string | undefined;
   readonly platform: PlatformName;
   readonly apertureMiB: number;
   /** By what the engines are shared; absent: by weight. */
@@ -71,6 +73,7 @@ const schema = record({
     HOST_BAR.test(value),
   ).optional(),
   stateDir: text('an absolute path', isPath).optional(),
+  tokenFile: text('an absolute path', isPath).optional(),
   sysfs: text('an absolute path', isPath).optional(),
   vnc: text(VNC_ALLOWED, (value) => value === 'off' || isPath(value) || parseAddress(value) !== undefined).optional(),
   xen: choice(XEN_MODES).optional(),
@@ -87,6 +90,7 @@ const VARIABLES: Readonly<Partial<Record<Key, string>>> = {
   api: 'XENGT_API',
   metrics: 'XENGT_METRICS',
   allowRemote: 'XENGT_ALLOW_REMOTE',
+  tokenFile: 'XENGT_TOKEN_FILE',
   platform: 'XENGT_PLATFORM',
   apertureMiB: 'XENGT_APERTURE_MIB',
   policy: 'XENGT_POLICY',
@@ -103,6 +107,7 @@ const FLAGS: Readonly<Partial<Record<Key, string>>> = {
   api: '--api',
   metrics: '--metrics',
   allowRemote: '--allow-remote',
+  tokenFile: '--token-file',
   platform: '--platform',
   apertureMiB: '--aperture',
   policy: '--policy',
@@ -121,6 +126,7 @@ export interface ServeFlags {
   readonly api?: string;
   readonly metrics?: string;
   readonly allowRemote?: boolean;
+  readonly tokenFile?: string;
   readonly platform?: string;
   readonly aperture?: string;
   readonly policy?: string;
@@ -145,6 +151,7 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     api: merged.api ?? defaultApiSocket(environment),
     metrics: merged.metrics === 'off' ? null : addressOf(merged.metrics ?? DEFAULT_METRICS),
     allowRemote: merged.allowRemote ?? false,
+    tokenFile: merged.tokenFile,
     platform: merged.platform ?? 'SKL',
     apertureMiB: merged.apertureMiB ?? 1024,
     policy: merged.policy ?? 'shares',
@@ -196,7 +203,8 @@ function absolute(value: unknown, base: string): unknown {
   const at = (path: unknown) => (typeof path === 'string' && path !== '' ? resolve(base, path) : path);
   const out: Record<string, unknown> = { ...value };
   if (Array.isArray(out.ports)) out.ports = out.ports.map((port: unknown) => edidAt(port, at));
-  for (const key of ['api', 'stateDir', 'sysfs', 'socket', 'file', 'record']) if (key in out) out[key] = at(out[key]);
+  for (const key of ['api', 'stateDir', 'tokenFile', 'sysfs', 'socket', 'file', 'record'])
+    if (key in out) out[key] = at(out[key]);
   if (typeof out.vnc === 'string' && out.vnc.includes('/')) out.vnc = resolve(base, out.vnc);
   if (Array.isArray(out.replay)) out.replay = out.replay.map(at);
   if (Array.isArray(out.vgpus)) out.vgpus = out.vgpus.map((vgpu: unknown) => absolute(vgpu, base));
@@ -224,6 +232,7 @@ function fromFlags(flags: ServeFlags): Layer {
     api: flags.api === undefined ? undefined : fromText('api', flags.api),
     metrics: flags.metrics,
     allowRemote: flags.allowRemote,
+    tokenFile: flags.tokenFile === undefined ? undefined : fromText('tokenFile', flags.tokenFile),
     platform: flags.platform === undefined ? undefined : fromText('platform', flags.platform),
     apertureMiB: flags.aperture === undefined ? undefined : fromText('apertureMiB', flags.aperture),
     policy: flags.policy,
@@ -253,6 +262,7 @@ function fromText(key: string, value: string): unknown {
       return value.split(delimiter).map((file) => (file === '' ? file : resolve(file)));
     case 'api':
     case 'stateDir':
+    case 'tokenFile':
     case 'sysfs':
       return resolve(value);
     default:

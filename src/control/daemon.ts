@@ -9,7 +9,7 @@ import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
 import { mountTree, type Places, placesOf } from './fuse/index.js';
 import { createGuests } from './guests.js';
-import { buildApp } from './http/index.js';
+import { buildApp, readToken } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
 import type { Log } from './log.js';
 import { Metrics } from './metrics/index.js';
@@ -50,6 +50,7 @@ export async function startDaemon(config: DaemonConfig, start: StartMediator, lo
 async function build(config: DaemonConfig, start: StartMediator, log: Log, undo: Undo[]): Promise<Daemon> {
   const ours = packageInfo();
   makeStateDir(config.stateDir);
+  const token = config.tokenFile === undefined ? undefined : readToken(config.tokenFile);
   const { platform, apertureMiB, apertureBar, policy, stateDir } = config;
   const mediator = await start({ platform, apertureMiB, apertureBar, policy, stateDir });
   undo.push(() => mediator.stop());
@@ -78,7 +79,7 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
 
   let metrics: TcpAddress | null = null;
   if (config.metrics !== null) {
-    const open = buildApp(parts, { readOnly: true, localHostOnly: !config.allowRemote });
+    const open = buildApp(parts, { readOnly: token === undefined, localHostOnly: !config.allowRemote, token });
     undo.push(() => open.close());
     metrics = await listenTcp(open, config.metrics);
   }

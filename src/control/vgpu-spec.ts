@@ -34,6 +34,10 @@ const MIB = whole(1, 4096);
 
 export const SCAN_PROCESSES = choice(['needed', 'all']);
 
+/** Bodies of changes of one thing. */
+export const monitorBody = record({ connected: flag() });
+export const scanBody = record({ scanProcesses: SCAN_PROCESSES });
+
 /** How it shares the engines. */
 const SHARE_KEYS = {
   weight: whole(1, MOST_WEIGHT).optional(),

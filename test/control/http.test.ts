@@ -120,6 +120,7 @@ describe('an operator over the UNIX socket', () => {
     expect(engines).toEqual([
       {
         name: 'RCS',
+        resets: 3,
         busySeconds: 3.75,
         idleSeconds: 95.75,
         switchingSeconds: 0.5,
@@ -128,6 +129,7 @@ describe('an operator over the UNIX socket', () => {
       },
       {
         name: 'BCS',
+        resets: 0,
         busySeconds: 0.25,
         idleSeconds: 99.75,
         switchingSeconds: 0,

@@ -107,6 +107,10 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
     .option('--config <file>', 'configuration, JSON (environment: XENGT_CONFIG)')
     .option('--metrics <host:port>', "address of page and metrics, or 'off' (XENGT_METRICS)")
     .option('--allow-remote', 'let --metrics be an address that other machines reach (XENGT_ALLOW_REMOTE)')
+    .option(
+      '--token-file <file>',
+      'who has its token may change things over TCP, nobody else may ask (XENGT_TOKEN_FILE)',
+    )
     .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
     .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
     .option('--aperture-bar <bar>', 'BAR of the host that Xen guests reach as their aperture (XENGT_APERTURE_BAR)')

@@ -14,6 +14,10 @@ import { PROBLEM_TYPE, problemOf } from '../problem.js';
 import { type Screens, serveScreens } from '../screens/index.js';
 import type { Tree } from '../tree/index.js';
 import type { XenDomains } from '../xen/index.js';
+import { Access } from './access.js';
+import { readDevice } from './device.js';
+import { EventFeed } from './events.js';
+import { openApi } from './openapi.js';
 import { pages } from './page.js';
 import { timelines } from './timelines.js';
 import { changeTree, readTree } from './tree.js';
@@ -38,6 +42,8 @@ export interface AppRules {
    * (DNS rebinding) cannot read guests' screens in the operator's browser.
    */
   readonly localHostOnly: boolean;
+  /** Only those who have it are served; absent: everybody who reaches the address. */
+  readonly token?: string | undefined;
 }
 
 const BODY_MAX = 64 * 1024;
@@ -69,6 +75,8 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
       }
     });
   }
+  const access = rules.token === undefined ? undefined : new Access(rules.token);
+  access?.guard(app);
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
   });
@@ -78,11 +86,18 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
     const text = await metrics.scrape();
     return reply.type(metrics.contentType).header('cache-control', 'no-store').send(text);
   });
-  app.get('/v1/types', async () => ({ types: await mediator.types() }));
-  app.get('/v1/engines', async () => ({ engines: await engines(mediator) }));
+  const description = JSON.stringify(openApi(parts.package.version));
+  app.get('/v1/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(description));
+  const events = new EventFeed(mediator, (line) => parts.log.error(line));
+  app.get('/v1/events', async (_request, reply) => {
+    // Before anything of an answer is sent: too many watchers is a refusal like any other.
+    await events.admit();
+    reply.hijack();
+    events.watch(reply.raw);
+  });
+  app.addHook('preClose', async () => events.close());
+  readDevice(app, mediator);
   timelines(app, mediator);
-  app.get('/v1/isolation', () => mediator.isolation());
-  app.get('/v1/stats', () => mediator.stats());
   readVgpus(app, mediator, parts.pictures);
   readTree(app, parts.tree, parts.pictures);
   if (!rules.readOnly) {
@@ -90,17 +105,14 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
     changeTree(app, parts.tree);
   }
   pages(app, parts.package.root);
-  const viewers = serveScreens(app.server, parts.screens, (host) => !rules.localHostOnly || isLocalName(host));
+  const viewers = serveScreens(
+    app.server,
+    parts.screens,
+    (host) => !rules.localHostOnly || isLocalName(host),
+    (headers) => access?.allows(headers) ?? true,
+  );
   app.addHook('preClose', async () => viewers.close());
   return app;
-}
-
-async function engines(mediator: MediatorApi) {
-  const stats = await mediator.stats();
-  return stats.engines.map((engine) => ({
-    ...engine,
-    perVgpu: Object.fromEntries(stats.vgpus.map((vgpu) => [vgpu.id, vgpu.gpuSeconds[engine.name] ?? 0])),
-  }));
 }
 
 function refusals(app: FastifyInstance, log: Log, rules: AppRules): void {

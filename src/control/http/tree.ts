@@ -1,25 +1,14 @@
 /** The tree as JSON: what a path holds, and transactions of writes. The same attributes, refusals and reasons as below a mount. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { XengtError } from '../../base/index.js';
-import { brokenRule, check, list, record, text } from '../checked.js';
+import { check } from '../checked.js';
 import type { Pictures } from '../pictures.js';
 import { type Content, partsOf, type Tree, type TreeNode, TreeRefusal } from '../tree/index.js';
+import { valueBody, writesBody } from './tree-bodies.js';
 
 type AtPath = { Params: { '*': string } };
 
-/** As many as a transaction may have. */
-const MOST_WRITES = 100;
 const CLIENT = 'the API socket';
-
-const value = text('the text that is to be written', () => true);
-const valueBody = record({ value });
-const writesBody = record({
-  writes: list(record({ path: text('a path of the tree', () => true), value }), 'writes'),
-}).superRefine(({ writes }, context) => {
-  if (writes.length > MOST_WRITES) {
-    context.addIssue(brokenRule(['writes'], `${writes.length} are too many; ${MOST_WRITES} are allowed`));
-  }
-});
 
 function shown(content: Content): string {
   return typeof content === 'string' ? content.replace(/\n$/, '') : Buffer.from(content).toString('base64');

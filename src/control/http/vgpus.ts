@@ -2,17 +2,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { XengtError } from '../../base/index.js';
 import type { MediatorApi, VgpuInfo } from '../../mediator/api.js';
-import { check, flag, record } from '../checked.js';
+import { check } from '../checked.js';
 import { PORT, portChange, resolveChange } from '../monitors.js';
 import type { Pictures } from '../pictures.js';
-import { SCAN_PROCESSES, shareChange, vgpuSpec } from '../vgpu-spec.js';
+import { monitorBody, scanBody, shareChange, vgpuSpec } from '../vgpu-spec.js';
 import type { XenDomains } from '../xen/index.js';
 
 type ById = { Params: { id: string } };
 type AtPort = { Params: { id: string; port: string } };
-
-const monitorBody = record({ connected: flag() });
-const scanBody = record({ scanProcesses: SCAN_PROCESSES });
 
 /** By id or by name; a name is never digits alone, so the two cannot be confused. */
 async function find(mediator: MediatorApi, key: string): Promise<VgpuInfo> {

@@ -1,5 +1,5 @@
 /** Where viewers come in: the upgrade of `GET /v1/screens` to a WebSocket, on whichever server it is served. */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { XengtError } from '../../base/index.js';
@@ -13,16 +13,26 @@ export const SCREENS_PATH = '/v1/screens';
 const MOST_VIEWERS = 64;
 const KEEP_ALIVE_MS = 30_000;
 
+const NO_TOKEN: [status: number, text: string] = [401, 'This address answers only to those who have its token'];
+
 export interface Viewers {
   readonly count: number;
   close(): void;
 }
 
-/** @param mayServe whether this host name is served, as for other requests */
-export function serveScreens(server: Server, screens: Screens, mayServe: (hostname: string) => boolean): Viewers {
+/**
+ * @param mayServe whether this host name is served, as for other requests
+ * @param mayAsk whether who sends these headers is served
+ */
+export function serveScreens(
+  server: Server,
+  screens: Screens,
+  mayServe: (hostname: string) => boolean,
+  mayAsk: (headers: IncomingHttpHeaders) => boolean,
+): Viewers {
   const open = new Set<WebSocket>();
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    const refused = refusal(request, open.size, mayServe);
+    const refused = refusal(request, open.size, mayServe) ?? (mayAsk(request.headers) ? undefined : NO_TOKEN);
     if (refused !== undefined) {
       refuse(stream, ...refused);
       return;
