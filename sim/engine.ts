@@ -12,6 +12,8 @@ export interface SimOptions {
   /** Time that taking up a workload costs, of the same vGPU and of another than the last, ns. */
   readonly submitNs?: number;
   readonly switchNs?: number;
+  /** Work is broken off when the policy says so, and goes on when its client has the engine again. Default: it is not. */
+  readonly breaksOff?: boolean;
   /** Ends at so many slices or so much time, whichever comes first. */
   readonly slices?: number;
   readonly ns?: number;
@@ -43,6 +45,8 @@ interface State {
   readonly id: number;
   readonly load: Load;
   queued: number;
+  /** What is left of the first in the queue, ns; 0 where it has not begun. */
+  left: number;
   /** Times at which more is submitted, soonest first. */
   readonly coming: number[];
   ranNs: number;
@@ -52,7 +56,7 @@ interface State {
 }
 
 export function simulate(options: SimOptions): SimResult {
-  const { policy, loads, submitNs = 0, switchNs = 0, windowNs = 1e9 } = options;
+  const { policy, loads, submitNs = 0, switchNs = 0, windowNs = 1e9, breaksOff = false } = options;
   const last = options.slices ?? NEVER;
   const end = options.ns ?? NEVER;
   const states = loads.map(
@@ -60,6 +64,7 @@ export function simulate(options: SimOptions): SimResult {
       id: i + 1,
       load,
       queued: 0,
+      left: 0,
       coming: new Array<number>(load.depth).fill(0),
       ranNs: 0,
       slices: 0,
@@ -106,15 +111,28 @@ export function simulate(options: SimOptions): SimResult {
     running = id;
     const cost = submitNs + (owner === id ? 0 : switchNs);
     owner = id;
-    const ran = state.load.length();
-    book(state.windows, now + cost, now + cost + ran, windowNs);
-    now += cost + ran;
-    // What was submitted meanwhile was there before the end.
+    const wanted = state.left > 0 ? state.left : state.load.length();
+    now += cost;
+    const begun = now;
+    // What is submitted meanwhile is there before the end, and may bring it on.
+    const atEnd = begun + wanted;
+    for (let until = atEnd; now < until; ) {
+      const arrival = arrive();
+      if (breaksOff) until = Math.min(until, Math.max(now, begun + policy.mayKeep(id, now)));
+      now = Math.min(until, arrival);
+    }
     arrive();
+    const ran = now - begun;
+    book(state.windows, begun, now, windowNs);
     running = 0;
     policy.charge(id, ran, cost + ran, now);
+    state.left = now < atEnd ? atEnd - now : 0;
+    if (state.left > 0) {
+      state.queued++;
+      policy.keepBack(id);
+      policy.ready(id, now);
+    } else insert(state.coming, now + state.load.think());
     if (state.queued > 0) state.waits.begin(now);
-    insert(state.coming, now + state.load.think());
     state.ranNs += ran;
     state.slices++;
     switchingNs += cost;

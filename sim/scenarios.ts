@@ -10,6 +10,8 @@ export interface Scenario {
   readonly name: string;
   readonly policy: PolicyName;
   readonly loads: () => Load[];
+  /** Work is broken off at the end of its slice, as on Gen9 at the places that its batches have for that. */
+  readonly breaksOff?: boolean;
   /** Parts that the clients are meant to get of what is run, where that is a matter of arithmetic. */
   readonly meant?: readonly number[];
 }
@@ -51,6 +53,17 @@ export const SCENARIOS: readonly Scenario[] = [
       syntheticLoad('compute', share({ weight: 2 }), { ns: [MS, 4 * MS], depth: 4 }, 2),
     ],
   },
+  ...[false, true].map((breaksOff): Scenario => {
+    return {
+      name: `frames beside seconds, ${breaksOff ? 'broken off' : 'to the end'}`,
+      policy: 'shares',
+      breaksOff,
+      loads: () => [
+        syntheticLoad('frames', share({}), { ns: [MS, 3 * MS], depth: 1, thinkNs: 12 * MS }, 1),
+        syntheticLoad('seconds', share({}), { ns: [500 * MS, 2000 * MS] }, 2),
+      ],
+    };
+  }),
   {
     name: 'a cap of 30 percent',
     policy: 'shares',
@@ -92,6 +105,7 @@ export function run(scenario: Scenario, slices: number): SimResult {
     loads: scenario.loads(),
     submitNs: SUBMIT_NS,
     switchNs: SWITCH_NS,
+    ...(scenario.breaksOff !== undefined && { breaksOff: scenario.breaksOff }),
     slices,
   });
 }
