@@ -8,6 +8,7 @@ import {
   type Daemon,
   type DaemonConfig,
   type Engine,
+  type Host,
   type ReplayReport,
   runCli,
   startDaemon,
@@ -131,8 +132,26 @@ export interface RunOptions {
   readonly mediator?: FakeMediator;
   readonly replay?: Engine['replayFile'];
   readonly interrupt?: AbortSignal;
+  readonly journal?: boolean;
+  /** What `doctor` looks at. */
+  readonly host?: Host;
   /** Sees all that was printed so far, whenever something is printed. */
   readonly onOut?: (out: string) => void;
+}
+
+/** A machine with nothing but Node. */
+export function bareHost(change: Partial<Host> = {}): Host {
+  return {
+    node: process.version,
+    uid: 0,
+    read: () => null,
+    list: () => [],
+    link: () => null,
+    mayReadAndWrite: () => false,
+    run: async () => null,
+    addon: () => null,
+    ...change,
+  };
 }
 
 const nothingDiffers: ReplayReport = {
@@ -153,6 +172,7 @@ export async function xengt(args: readonly string[], options: RunOptions = {}): 
     {
       startMediator: async () => options.mediator ?? new FakeMediator(),
       replayFile: options.replay ?? (async () => nothingDiffers),
+      host: async () => options.host ?? bareHost(),
     },
     {
       out: (text) => {
@@ -164,6 +184,7 @@ export async function xengt(args: readonly string[], options: RunOptions = {}): 
       },
       environment: options.environment ?? {},
       terminal: false,
+      journal: options.journal ?? false,
       interruption: () => options.interrupt ?? new AbortController().signal,
     },
   );

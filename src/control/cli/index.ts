@@ -4,7 +4,11 @@ import { defaultApiSocket, loadConfig, type ServeFlags } from '../config.js';
 import { type StartMediator, startDaemon } from '../daemon.js';
 import { packageInfo } from '../package-info.js';
 import { problemOf } from '../problem.js';
+import { completeCommand, completionCommand, manCommand } from './about.js';
 import { Client } from './client.js';
+import { doctorCommand } from './doctor.js';
+import type { Host } from './host.js';
+import { logLines } from './journal.js';
 import { scanCommand } from './scan.js';
 import type { Streams } from './streams.js';
 import { sysfsShellCommand } from './sysfs-shell.js';
@@ -12,6 +16,7 @@ import { json } from './table.js';
 import { top } from './top.js';
 import { type Asking, typesCommand, vgpuCommand } from './vgpu.js';
 
+export { type Host, thisHost } from './host.js';
 export { processStreams, type Streams } from './streams.js';
 
 /** What a replay found. More may be in it; `--json` shows all. */
@@ -30,6 +35,8 @@ export interface ReplayReport {
 /** What the command line cannot do by itself; the wiring in main passes it. */
 export interface Engine {
   readonly startMediator: StartMediator;
+  /** The machine, as `doctor` looks at it. */
+  readonly host: () => Promise<Host>;
   readonly replayFile: (file: string) => Promise<ReplayReport>;
 }
 
@@ -79,6 +86,18 @@ export async function runCli(args: readonly string[], engine: Engine, streams: S
     sysfsShellCommand(streams.environment, (code) => {
       exitCode = code;
     }),
+  );
+
+  program.addCommand(
+    doctorCommand(asking, engine.host, (code) => {
+      exitCode = code;
+    }),
+  );
+  program.addCommand(completionCommand(asking));
+  program.addCommand(manCommand(asking, packageInfo().version, () => program));
+  program.addCommand(
+    completeCommand(asking, () => program),
+    { hidden: true },
   );
 
   for (const command of withSubcommands(program)) {
@@ -131,8 +150,8 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
       const config = loadConfig(flags, streams.environment);
       const interruption = streams.interruption();
       const daemon = await startDaemon(config, engine.startMediator, {
-        info: (line) => streams.out(`${line}\n`),
-        error: (line) => streams.err(`${line}\n`),
+        info: (line) => streams.out(logLines('info', line, streams.journal)),
+        error: (line) => streams.err(logLines('error', line, streams.journal)),
       });
       await aborted(interruption);
       streams.out('stopping\n');

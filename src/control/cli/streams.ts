@@ -1,5 +1,6 @@
 /** What a command runs against: its output, its environment and how it is interrupted. The process has one, tests another. */
 import type { Environment } from '../config.js';
+import { isJournal } from './journal.js';
 
 export interface Streams {
   out(text: string): void;
@@ -7,6 +8,8 @@ export interface Streams {
   readonly environment: Environment;
   /** `out` is a terminal: tables may be redrawn in place. */
   readonly terminal: boolean;
+  /** What is written goes to systemd's journal. */
+  readonly journal: boolean;
   /**
    * Ends what runs until told to stop (`serve`, `top`). Who asks for it takes over the signals; for all other commands
    * they end the process as usual.
@@ -28,6 +31,7 @@ export function processStreams(): Streams {
     err: (text) => void process.stderr.write(text),
     environment: process.env,
     terminal: process.stdout.isTTY === true,
+    journal: isJournal(process.env, process.stdout.fd),
     interruption: () => {
       if (!taken) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
       taken = true;
