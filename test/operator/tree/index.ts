@@ -1,5 +1,5 @@
 /**
- * `npm run test:operator`: a real daemon with its tree mounted, operated by a shell script that knows only echo, cat and ls.
+ * A real daemon with its tree mounted, operated by a shell script that knows only echo, cat and ls.
  * What it does is looked for over HTTP, in the command line's answers and in the metrics, at once.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -8,24 +8,23 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { packageInfo } from '../../../../src/control/package-info.js';
+import { packageInfo } from '../../../src/control/package-info.js';
 
 const UUID = '11111111-2222-4333-8444-555555555555';
 const BUSY = '99999999-2222-4333-8444-555555555555';
 const { root } = packageInfo();
 const MAIN = join(root, 'dist', 'src', 'main.js');
-const SCRIPT = join(root, 'test', 'control', 'fuse', 'shell', 'tree.sh');
+const SCRIPT = join(root, 'test', 'operator', 'tree', 'tree.sh');
 const START_MS = 120_000;
 
-let passed = 0;
-let failed = 0;
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-function check(what: string, good: boolean, saw = ''): void {
-  if (good) passed++;
-  else failed++;
-  say(`${good ? 'ok' : 'FAIL'} ${what}${good || saw === '' ? '' : `: saw ${saw}`}`);
-}
+export type Check = (what: string, good: boolean, saw?: string) => void;
+
+/** Where what was seen is told. */
+let check: Check = () => {
+  throw new Error('no checks are run yet');
+};
 
 interface Ran {
   readonly code: number;
@@ -103,7 +102,7 @@ async function started(daemon: ChildProcess): Promise<string> {
   });
 }
 
-async function main(folder: string): Promise<void> {
+async function operate(folder: string): Promise<void> {
   const mount = join(folder, 'tree');
   const socket = join(mount, 'api.sock');
   const journals = ['1-linux-6.1-monitor.xj', '2-linux-6.12-monitor.xj'];
@@ -180,13 +179,13 @@ async function main(folder: string): Promise<void> {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'xengt-operator-'));
-try {
-  await main(folder);
-} catch (error) {
-  check(error instanceof Error ? error.message : String(error), false);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+/** All of it. */
+export async function tree(report: Check): Promise<void> {
+  check = report;
+  const folder = mkdtempSync(join(tmpdir(), 'xengt-operator-'));
+  try {
+    await operate(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
-say(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
