@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { XengtError } from '../../src/base/index.js';
-import type { EngineStats, MediatorStats, UnknownRegister, VgpuInfo } from '../../src/mediator/api.js';
+import type { EngineStats, MediatorStats, ShareChange, UnknownRegister, VgpuInfo } from '../../src/mediator/api.js';
 import { Child, type Exit } from './child.js';
 import { type Answer, ask } from './http.js';
 import { projectRoot } from './paths.js';
@@ -59,6 +59,16 @@ export class MediatorClient {
 
   async vgpu(id: number): Promise<VgpuInfo> {
     return parsed(await this.#ask('GET', `/v1/vgpus/${id}`));
+  }
+
+  /** A recorded guest, again and again, at the place in the device that its journal needs. */
+  async replayVgpu(name: string, file: string): Promise<VgpuInfo> {
+    return parsed(await this.#ask('POST', '/v1/vgpus', { name, transport: 'replay', file, loop: true }));
+  }
+
+  /** In force from the next period on. */
+  async setShare(id: number, change: ShareChange): Promise<void> {
+    await this.#ask('PATCH', `/v1/vgpus/${id}`, change);
   }
 
   async setMonitor(id: number, connected: boolean): Promise<void> {

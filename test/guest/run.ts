@@ -3,14 +3,16 @@
  * on all engines, reloads its driver; one is killed and the other goes on; both are booted again on the same vGPUs with a
  * monitor and show text. Then the mediator's own books are checked. At last a guest on a mediator of its own runs IGT's basic
  * subtests; with --igt it runs those that are asked for, and nothing else is done.
- * With --mesa two guests run programs on Mesa and the VA-API driver instead.
+ * With --mesa two guests run programs on Mesa and the VA-API driver instead; with --load seven guests load the render engine.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf, XengtError } from '../../src/base/index.js';
 import { Checks } from './checks.js';
 import { checkBasics, IGT_DEFAULTS, type IgtRequest, igtMain } from './igt/index.js';
+import { LOAD_DEFAULTS, type LoadRequest, loadMain } from './load/index.js';
 import { Mediator } from './mediator.js';
+
 import { type MesaRequest, mesaMain } from './mesa/index.js';
 import { newLogFolder } from './paths.js';
 import { provision, showProgress } from './provision/index.js';
@@ -21,6 +23,7 @@ const DEFAULT_KERNELS = ['bookworm', 'trixie'];
 const USAGE = `npm run test:guest -- [--kernel NAME]... [--type NAME]
 npm run test:guest -- --igt [TEST@SUBTEST]... [--igt-list FILE[#SECTION]]... [--igt-timeout SECONDS] [--memory MIB] [--kernel NAME]
 npm run test:guest -- --igt-all [TEST]... [--igt-resume] [--igt-timeout SECONDS]
+npm run test:guest -- --load [shares|caps|hangs|mixed]... [--seconds N] [--frame-us N] [--memory MIB] [--kernel NAME]
 npm run test:guest -- --mesa [PROGRAM]... [--platform NAME] [--memory MIB] [--kernel NAME]...`;
 
 interface Wanted {
@@ -28,6 +31,7 @@ interface Wanted {
   readonly type: string;
   readonly igt: IgtRequest | null;
   readonly mesa: MesaRequest | null;
+  readonly load: LoadRequest | null;
 }
 
 function fromArguments(): Wanted {
@@ -44,9 +48,13 @@ function fromArguments(): Wanted {
         mesa: { type: 'boolean', default: false },
         platform: { type: 'string', default: 'SKL' },
         'igt-timeout': { type: 'string', default: `${IGT_DEFAULTS.limitSeconds}` },
-        memory: { type: 'string', default: `${IGT_DEFAULTS.memoryMiB}` },
+        memory: { type: 'string' },
+        load: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: `${LOAD_DEFAULTS.seconds}` },
+        'frame-us': { type: 'string', default: `${LOAD_DEFAULTS.frameUs}` },
       },
     });
+    const memoryMiB = (otherwise: number) => Number.parseInt(values.memory ?? `${otherwise}`, 10);
     const given = (values.kernel ?? []).flatMap((list) => list.split(','));
     if (values.igt || values['igt-all'] || values['igt-resume'] || values['igt-list'].length > 0) {
       const igt = {
@@ -54,20 +62,30 @@ function fromArguments(): Wanted {
         all: values['igt-resume'] ? ('resume' as const) : values['igt-all'] ? ('anew' as const) : null,
         names: positionals,
         lists: values['igt-list'],
-        memoryMiB: Number.parseInt(values.memory, 10),
+        memoryMiB: memoryMiB(IGT_DEFAULTS.memoryMiB),
         limitSeconds: Number.parseInt(values['igt-timeout'], 10),
       };
-      return { kernels: [], type: values.type, igt, mesa: null };
+      return { kernels: [], type: values.type, igt, mesa: null, load: null };
     }
     if (values.mesa) {
-      const { platform, memory } = values;
-      const mesa = { kernels: given, names: positionals, platform, memoryMiB: Number.parseInt(memory, 10) };
-      return { kernels: [], type: values.type, igt: null, mesa };
+      const { platform } = values;
+      const mesa = { kernels: given, names: positionals, platform, memoryMiB: memoryMiB(IGT_DEFAULTS.memoryMiB) };
+      return { kernels: [], type: values.type, igt: null, mesa, load: null };
+    }
+    if (values.load) {
+      const load = {
+        names: positionals,
+        kernel: given[0] ?? LOAD_DEFAULTS.kernel,
+        memoryMiB: memoryMiB(LOAD_DEFAULTS.memoryMiB),
+        seconds: Number.parseInt(values.seconds, 10),
+        frameUs: Number.parseInt(values['frame-us'], 10),
+      };
+      return { kernels: [], type: values.type, igt: null, mesa: null, load };
     }
     if (positionals.length > 0) throw new XengtError('XENGT_E_USAGE', `"${positionals[0]}" is no option`);
     // One kernel is for both guests.
     const kernels = given.length === 0 ? DEFAULT_KERNELS : given.length === 1 ? [...given, ...given] : given;
-    return { kernels: kernels.slice(0, 2), type: values.type, igt: null, mesa: null };
+    return { kernels: kernels.slice(0, 2), type: values.type, igt: null, mesa: null, load: null };
   } catch (cause) {
     throw new XengtError('XENGT_E_USAGE', `${reasonOf(cause)}\n${USAGE}`, { cause });
   }
@@ -90,9 +108,10 @@ async function takeSeats(
 }
 
 async function main(): Promise<number> {
-  const { kernels, type, igt, mesa } = fromArguments();
+  const { kernels, type, igt, mesa, load } = fromArguments();
   if (igt !== null) return igtMain(igt);
   if (mesa !== null) return mesaMain(mesa);
+  if (load !== null) return loadMain(load);
   const rig = await provision(kernels);
   const runFolder = newRunFolder();
   const logFolder = newLogFolder();

@@ -5,6 +5,7 @@
 #   probe            insert i915 and what it depends on; module parameters come from the command line (i915.x=y)
 #   reload[:N]       remove and insert i915 again, N times
 #   exec:N           N submissions over all engines, results checked
+#   load:WORDS       xengt-load with these words
 #   console:TEXT     clear the text console, write TEXT to it, and report the glyphs it is drawn with
 #   display          report what the display is set to
 #   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
@@ -221,6 +222,7 @@ run_step() {
   echo "XENGT BEGIN $me $name"
   case $name in
     exec) xengt-exec "$argument" ;;
+    load) xengt-load $argument ;;
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
     igt-setup) step_igt_setup ;;

@@ -10,11 +10,19 @@ import type { Progress } from './progress.js';
 import { inRoot, unpackPackages } from './qemu-root.js';
 import { runCommand } from './run-command.js';
 
-/** Each folder of C files under test/guest/program is one program. */
-const PROGRAMS = [
-  { name: 'xengt-exec', folder: 'exec' },
-  { name: 'xengt-font', folder: 'font' },
-] as const;
+interface Program {
+  readonly name: string;
+  /** Its C files, under test/guest/program. */
+  readonly folder: string;
+  /** Files of another's that it is made of as well. */
+  readonly shares: readonly string[];
+}
+
+const PROGRAMS: readonly Program[] = [
+  { name: 'xengt-exec', folder: 'exec', shares: [] },
+  { name: 'xengt-font', folder: 'font', shares: [] },
+  { name: 'xengt-load', folder: 'load', shares: ['exec/device.c', 'exec/device.h'] },
+];
 
 /** The kernel's DRM interface headers, from the package that Debian ships them in. */
 async function provisionHeaders(root: string, cache: string, progress: Progress): Promise<string> {
@@ -29,22 +37,21 @@ async function provisionHeaders(root: string, cache: string, progress: Progress)
 }
 
 async function compile(
-  name: string,
-  folder: string,
+  { name, folder, shares }: Program,
   root: string,
   cache: string,
   progress: Progress,
 ): Promise<GuestProgram> {
-  const source = programSource(folder);
-  const files = readdirSync(source).sort();
+  const own = readdirSync(programSource(folder)).sort();
+  const files = [...own.map((file) => join(folder, file)), ...shares];
   const key = createHash('sha256');
-  for (const file of files) key.update(file).update(readFileSync(join(source, file)));
+  for (const file of files) key.update(file).update(readFileSync(programSource(file)));
   const target = join(cache, 'programs', `${name}-${key.digest('hex').slice(0, 16)}`);
   await once(target, async (temporary) => {
     await needHostPackages([GCC, LIBC_DEV], progress);
     const headers = await provisionHeaders(root, cache, progress);
     progress(`compiling ${name}`);
-    const units = files.filter((file) => file.endsWith('.c')).map((file) => join(source, file));
+    const units = files.filter((file) => file.endsWith('.c')).map((file) => programSource(file));
     const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '-isystem', headers];
     await runCommand('gcc', [...flags, '-o', temporary, ...units]);
   });
@@ -53,6 +60,6 @@ async function compile(
 
 export async function provisionPrograms(root: string, cache: string, progress: Progress): Promise<GuestProgram[]> {
   const programs: GuestProgram[] = [];
-  for (const { name, folder } of PROGRAMS) programs.push(await compile(name, folder, root, cache, progress));
+  for (const program of PROGRAMS) programs.push(await compile(program, root, cache, progress));
   return programs;
 }
