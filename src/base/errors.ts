@@ -15,6 +15,11 @@ const CATALOGUE = {
   XENGT_E_EXISTS: { status: 409, exit: 5, remedy: 'Choose another name.' },
   XENGT_E_NO_SPACE: { status: 507, exit: 6, remedy: 'Remove a vGPU or choose a smaller type.' },
   XENGT_E_BUSY: { status: 409, exit: 5, remedy: 'Detach the guest first.' },
+  XENGT_E_NO_FAILSAFE: {
+    status: 409,
+    exit: 5,
+    remedy: 'There is nothing to revive: `xengt vgpu list` shows which vGPUs are in failsafe.',
+  },
   XENGT_E_UNAVAILABLE: { status: 503, exit: 7, remedy: 'Start the daemon with `xengt serve`.' },
   XENGT_E_NO_ADDON: {
     status: 501,

@@ -253,7 +253,7 @@ export class MediatorCore {
   revive(id: number): void {
     const { vgpu, name } = this.get(id);
     if (vgpu.state !== 'failsafe')
-      throw new XengtError('XENGT_E_BUSY', `vGPU "${name}" is in no failsafe: it is ${vgpu.state}`);
+      throw new XengtError('XENGT_E_NO_FAILSAFE', `vGPU "${name}" is in no failsafe: it is ${vgpu.state}`);
     this.arbiter.pardon(id);
     vgpu.reset();
   }
@@ -343,9 +343,9 @@ export class MediatorCore {
     const engineTime: Record<string, VgpuEngineTime> = {};
     for (const engine of this.platform.engines) {
       const { name } = ENGINES[engine]!;
-      const { running, switching, switches, breaks, waits } = this.arbiter.engineShare(member.id, engine);
+      const { running, switching, switches, breaks, longestRun, waits } = this.arbiter.engineShare(member.id, engine);
       gpuSeconds[name] = running;
-      engineTime[name] = { switchingSeconds: switching, switches, breaks, waits };
+      engineTime[name] = { switchingSeconds: switching, switches, breaks, longestRunSeconds: longestRun, waits };
     }
     return {
       id: member.id,

@@ -157,6 +157,7 @@ export class FakeMediator implements MediatorApi {
             switchingSeconds: 0.25,
             switches: 11,
             breaks: 3,
+            longestRunSeconds: 0.25,
             waits: { seconds: 1.5, count: 7, longestSeconds: 0.5, medianSeconds: 0.125, p99Seconds: 0.375 },
           },
         },
@@ -294,7 +295,7 @@ export class FakeMediator implements MediatorApi {
   async revive(id: number): Promise<void> {
     this.#called('revive');
     const info = this.#info(id);
-    if (info.state !== 'failsafe') throw new XengtError('XENGT_E_BUSY', `vGPU "${info.name}" is in no failsafe`);
+    if (info.state !== 'failsafe') throw new XengtError('XENGT_E_NO_FAILSAFE', `vGPU "${info.name}" is in no failsafe`);
     this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, state: 'attached', reason: null } : vgpu));
   }
 

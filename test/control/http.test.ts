@@ -70,7 +70,7 @@ describe('an operator over the UNIX socket', () => {
   test('takes a vGPU out of failsafe, and only out of that', async () => {
     await create(GUEST);
     const revive = () => ask(rig.socket, '/v1/vgpus/one/revive', { method: 'POST' });
-    expectProblem(await revive(), 409, 'XENGT_E_BUSY', /in no failsafe/);
+    expectProblem(await revive(), 409, 'XENGT_E_NO_FAILSAFE', /in no failsafe/);
     rig.mediator.fail(1);
     expect((await revive()).json()).toMatchObject({ state: 'attached', reason: null });
   });
