@@ -179,6 +179,8 @@ export interface VgpuEngineTime {
   readonly switches: number;
   /** Times that its work was taken off the engine before its end, to be gone on with later. */
   readonly breaks: number;
+  /** The longest that one of its workloads kept the engine, preparation included. */
+  readonly longestRunSeconds: number;
   readonly waits: WaitStats;
 }
 

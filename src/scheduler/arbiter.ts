@@ -207,12 +207,15 @@ export class Arbiter {
     if (client) client.scanProcesses = scanProcesses;
   }
 
-  /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
-  reset(vgpu: number, engines: readonly EngineId[]): void {
+  /**
+   * Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset.
+   * @param givenUp by the guest's own driver: it takes what runs for a hang
+   */
+  reset(vgpu: number, engines: readonly EngineId[], givenUp = false): void {
     const client = this.#clients[vgpu];
     if (!client) return;
     client.verdicts.clear();
-    this.#engines.reset(client, engines);
+    this.#engines.reset(client, engines, givenUp);
   }
 
   /** A device register that a vGPU may see as it is: timestamps always, engine state while it owns the engine. */

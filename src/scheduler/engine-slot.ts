@@ -1,5 +1,5 @@
 /** One engine as the arbiter keeps it: what drives it, what runs on it, and where its time and its clients' time went. */
-import { NEVER } from '../base/index.js';
+import { NEVER, NS_PER_S } from '../base/index.js';
 import type { Client } from './client.js';
 import type { Prepared } from './dispatch.js';
 import type { EngineDriver } from './engine-driver.js';
@@ -36,6 +36,8 @@ export interface EngineShare {
   readonly switches: number;
   /** Times that its work was taken off the engine to be gone on with later. */
   readonly breaks: number;
+  /** The longest that one of its workloads kept the engine, preparation included. */
+  readonly longestRun: number;
   readonly waits: WaitStats;
 }
 
@@ -53,6 +55,8 @@ export class EngineSlot {
   readonly #switches: number[] = [];
   /** By vGPU id. */
   readonly #breaks: number[] = [];
+  /** The longest that one workload kept the engine, ns, by vGPU id. */
+  readonly #longest: number[] = [];
 
   constructor(
     readonly driver: EngineDriver,
@@ -76,9 +80,15 @@ export class EngineSlot {
     this.#breaks[vgpu] = (this.#breaks[vgpu] ?? 0) + 1;
   }
 
+  /** A workload kept the engine for so long, ns. */
+  kept(vgpu: number, ns: number): void {
+    this.#longest[vgpu] = Math.max(this.#longest[vgpu] ?? 0, ns);
+  }
+
   forget(vgpu: number): void {
     this.#breaks[vgpu] = 0;
     this.#waits[vgpu] = undefined;
+    this.#longest[vgpu] = 0;
     this.#switches[vgpu] = 0;
   }
 
@@ -88,6 +98,7 @@ export class EngineSlot {
       switching: this.ledger.switchingSeconds(vgpu, now),
       switches: this.#switches[vgpu] ?? 0,
       breaks: this.#breaks[vgpu] ?? 0,
+      longestRun: (this.#longest[vgpu] ?? 0) / NS_PER_S,
       waits: this.#waits[vgpu]?.stats(now) ?? NO_WAITS,
     };
   }

@@ -53,6 +53,8 @@ interface Done {
   readonly result: WorkloadResult;
   readonly reason: string | null;
   readonly rule: ScanCode | '';
+  /** When, by the clock of the accounts. */
+  readonly at: number;
 }
 
 export class Engines {
@@ -72,6 +74,8 @@ export class Engines {
   readonly #limitsOf: EnginesParts['limitsOf'];
   #serial = 0;
   #done: Done[] = [];
+  /** The end that a vGPU is being told of, NEVER at other times. What it hands over then was there before, and waits since. */
+  #told = NEVER;
 
   constructor(parts: EnginesParts) {
     const { gpu } = parts;
@@ -107,19 +111,27 @@ export class Engines {
     if (queue.length > 1) return;
     this.#turns.queued(client.id, workload.engine, this.#clock.now());
     const slot = this.slots[workload.engine]!;
-    if (slot.running?.client !== client) slot.waits(client.id).begin(this.#realTime.now());
+    if (slot.running?.client !== client) slot.waits(client.id).begin(Math.min(this.#told, this.#realTime.now()));
   }
 
-  /** Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset. */
-  reset(client: Client, engines: readonly EngineId[]): void {
+  /**
+   * Drops what a vGPU has on the engines; a running workload of its own is aborted by an engine reset.
+   * @param givenUp by the guest's own driver, which takes what runs for a hang
+   */
+  reset(client: Client, engines: readonly EngineId[], givenUp: boolean): void {
+    let out: Done | null = null;
     for (const engine of engines) {
       const slot = this.slots[engine];
       if (!slot) continue;
       this.#takeQueue(client, engine);
       this.#emptied(client, engine, slot);
-      if (slot.running?.client === client) this.#abort(engine, slot);
+      if (slot.running?.client !== client) continue;
+      if (givenUp) out ??= this.#strikeOut(engine, slot);
+      this.#abort(engine, slot);
     }
     this.#done = this.#done.filter((done) => done.client !== client || !engines.includes(done.workload.engine));
+    // Of this the vGPU hears all the same.
+    if (out !== null) this.#done.push(out);
   }
 
   /** The vGPU's guest is gone. */
@@ -181,9 +193,11 @@ export class Engines {
     if (this.#done.length === 0) return false;
     const done = this.#done;
     this.#done = [];
-    for (const { client, workload, result, reason, rule } of done) {
+    for (const { client, workload, result, reason, rule, at } of done) {
+      this.#told = at;
       client.parts.events.workloadDone(workload.engine, workload.tag, result, reason, rule);
     }
+    this.#told = NEVER;
     return true;
   }
 
@@ -221,6 +235,7 @@ export class Engines {
     const now = this.#realTime.now();
     const booked = slot.ledger.end(this.#dispatcher.ranNs(prepared), now);
     slot.running = null;
+    slot.kept(client.id, now - taken);
     watch.leave(this.#clock.now());
     client.brokenOff[engine] = { prepared: this.#dispatcher.brokenOff(prepared), watch };
     client.queue(engine).unshift(workload);
@@ -326,6 +341,7 @@ export class Engines {
     const now = this.#realTime.now();
     const booked = slot.ledger.end(ran, now);
     slot.running = null;
+    slot.kept(client.id, now - taken);
     this.#turns.ended(client.id, engine, booked, now - taken, this.#clock.now());
     this.#dispatcher.finish(client, prepared);
     this.#finished(client, workload, result, reason, '', told);
@@ -400,9 +416,17 @@ export class Engines {
     }
     const why = `${name}: ${watch.say(finding)}`;
     const out = wanted && !watch.yields && client.strikes.strike(now);
-    // One hang too many: the vGPU is told as of work that no driver should submit.
-    const all = `${STRIKES} hangs within a minute that others had to wait out; the last: ${why}`;
-    this.#end(engine, slot, NEVER, 'hung', out ? all : why, out ? 'rejected' : 'hung');
+    this.#end(engine, slot, NEVER, 'hung', out ? struckOut(why) : why, out ? 'rejected' : 'hung');
+  }
+
+  /** Its driver gives up what runs. @returns what the vGPU is told if that was one hang too many that others had to wait out */
+  #strikeOut(engine: EngineId, slot: EngineSlot): Done | null {
+    const { client, workload, watch } = slot.running!;
+    const now = this.#clock.now();
+    const why = watch.yields || !this.#othersWait(engine, client) ? null : watch.givenUp(now);
+    if (why === null || !client.strikes.strike(now)) return null;
+    const reason = struckOut(`${ENGINES[engine]!.name}: ${why}`);
+    return { client, workload, result: 'rejected', reason, rule: '', at: this.#realTime.now() };
   }
 
   #othersWait(engine: EngineId, client: Client): boolean {
@@ -424,8 +448,13 @@ export class Engines {
     const byResult = byEngine[name] ?? {};
     byEngine[name] = byResult;
     byResult[result] = (byResult[result] ?? 0) + 1;
-    this.#done.push({ client, workload, result: told, reason, rule });
+    this.#done.push({ client, workload, result: told, reason, rule, at: this.#realTime.now() });
   }
+}
+
+/** One hang too many: the vGPU is told as of work that no driver should submit. */
+function struckOut(last: string): string {
+  return `${STRIKES} hangs within a minute that others had to wait out; the last: ${last}`;
 }
 
 /** Why a workload is rejected. A fault of ours that one guest's memory brings out costs that guest its vGPU, not everybody. */

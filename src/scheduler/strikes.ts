@@ -1,6 +1,6 @@
 /**
- * What is thought of a vGPU that hangs an engine. A hang that others had to wait out is a strike; three of them within a minute
- * are more than its guest's own recovery is to be trusted with. A guest that has the engine to itself hurts nobody, and tests
+ * What is thought of a vGPU that hangs an engine. A hang that others had to wait out is a strike, whether the mediator ended it or
+ * the guest's own driver; three of them within a minute are more than that driver is to be trusted with. A guest that has the engine to itself hurts nobody, and tests
  * and drivers under development do hang.
  */
 import { NS_PER_S } from '../base/index.js';

@@ -73,6 +73,15 @@ export class Watch {
     this.#progressed = now;
   }
 
+  /**
+   * Why it counts as a hang when its guest's driver gives it up now, in words; null for one that has hardly begun. The driver
+   * knows nothing of others, who have waited for at least one look by then.
+   */
+  givenUp(now: number): string | null {
+    const ran = now - this.#started;
+    return ran >= this.#limits.checkNs ? `its driver gave it up after ${(ran / NS_PER_S).toFixed(1)} s` : null;
+  }
+
   /** @param wanted somebody else waits for the engine: until then nobody is hurt by one that stands still, but for the limit of a run */
   look(driver: EngineDriver, now: number, wanted: boolean): Finding {
     const { checkNs, stuckNs, runNs } = this.#limits;

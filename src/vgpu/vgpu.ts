@@ -267,7 +267,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** GDRST: the guest resets engines of its vGPU; a full reset also puts the GT registers back. */
   resetEngines(engines: readonly EngineId[], full: boolean): void {
     this.resets.engine += engines.length;
-    this.#options.arbiter.reset(this.id, engines);
+    this.#options.arbiter.reset(this.id, engines, true);
     if (full) {
       this.regs.reset('gt');
       this.pvinfo.populate();

@@ -65,6 +65,7 @@ test('each family has its type and help', async () => {
     xengt_vgpu_waits_total: 'counter',
     xengt_vgpu_copied_bytes_total: 'counter',
     xengt_vgpu_longest_wait_seconds: 'gauge',
+    xengt_vgpu_longest_run_seconds: 'gauge',
     xengt_device_faults_total: 'counter',
     xengt_vgpu_traps_total: 'counter',
     xengt_workloads_total: 'counter',

@@ -81,7 +81,9 @@ describe('a guest that hangs the engine every second for a minute', () => {
   });
 
   test('is taken out of failsafe by the operator, and its driver can start anew', () => {
-    expect(() => machine.core.revive(guilty.vgpu.id)).toThrow(expect.objectContaining({ code: 'XENGT_E_BUSY' }));
+    expect(() => machine.core.revive(guilty.vgpu.id)).toThrow(
+      expect.objectContaining({ code: 'XENGT_E_NO_FAILSAFE', remedy: expect.stringContaining('nothing to revive') }),
+    );
     guilty.vgpu.failsafe('3 hangs');
     machine.core.revive(guilty.vgpu.id);
     expect(guilty.vgpu.state).toBe('attached');

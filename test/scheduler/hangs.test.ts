@@ -124,6 +124,55 @@ describe('a guest that hangs the render engine', () => {
     }
   });
 
+  test('that its own driver gives up before the mediator does is a strike all the same, where the other waits', () => {
+    for (let strike = 1; strike <= 3; strike++) {
+      submitHung(a, strike);
+      machine.run(MS);
+      submitStore(b, strike, strike);
+      machine.run(30 * MS);
+      machine.arbiter.reset(1, [RCS, BCS], true);
+      machine.run(5 * MS);
+      expect(stored(b)).toBe(strike);
+    }
+    expect(a.done).toEqual([
+      {
+        engine: RCS,
+        tag: 3,
+        result: 'rejected',
+        reason: expect.stringMatching(/3 hangs within a minute .* RCS: its driver gave it up after 0.0 s/),
+      },
+    ]);
+    expect(machine.arbiter.results(1)).toEqual({ RCS: { dropped: 3 } });
+  });
+
+  test('that its own driver gives up is none where nobody waits, where it has hardly begun, where it makes room, or where the VMM resets the device', () => {
+    for (let times = 0; times < 4; times++) {
+      submitHung(a, times);
+      machine.run(30 * MS);
+      machine.arbiter.reset(1, [RCS], true);
+      submitHung(a, times);
+      machine.run(MS);
+      submitStore(b, times, times);
+      machine.run(2 * MS);
+      machine.arbiter.reset(1, [RCS], true);
+      machine.run(5 * MS);
+      submitHung(a, times);
+      machine.run(MS);
+      submitStore(b, times, times);
+      machine.run(30 * MS);
+      machine.arbiter.reset(1, [RCS]);
+      machine.run(5 * MS);
+      submitStuck(a, times);
+      machine.run(MS);
+      submitStore(b, times, times);
+      machine.run(30 * MS);
+      machine.arbiter.reset(1, [RCS], true);
+      machine.run(5 * MS);
+    }
+    expect(a.done).toEqual([]);
+    expect(b.done).toHaveLength(12);
+  });
+
   test('with nobody waiting hurts nobody, and may do so again and again, each time up to the limit of a run', () => {
     for (let hang = 1; hang <= 6; hang++) {
       submitStuck(a, hang);

@@ -21,6 +21,7 @@ describe('engine time', () => {
         const ledger = new EngineLedger(start);
         let now = start;
         const shown = new Array<number>(5).fill(0);
+        const owed = new Array<number>(5).fill(0);
         const look = (): void => {
           const totals = ledger.totals(now);
           expect(totals.total).toBeCloseTo((now - start) / 1e9, 12);
@@ -48,8 +49,10 @@ describe('engine time', () => {
             if (lookedAt) look();
             now += run / 2;
             const booked = ledger.end(part * run, now);
-            expect(booked).toBeLessThanOrEqual(run);
-            if (!lookedAt) expect(booked).toBeCloseTo(Math.min(run, part * run), 3);
+            expect(booked).toBeLessThanOrEqual(prepare + run);
+            const known = part * run + owed[vgpu]!;
+            if (!lookedAt) expect(booked).toBeCloseTo(Math.min(prepare + run, known), 3);
+            owed[vgpu] = Math.min(10e6, Math.max(0, known - booked));
           }
           look();
         }
@@ -72,6 +75,28 @@ describe('engine time', () => {
       idle: expect.closeTo(11e-6, 15),
       total: 20e-6,
     });
+  });
+
+  test('counts for a vGPU from when the device began, also where that was before all was prepared', () => {
+    const ledger = new EngineLedger(0);
+    ledger.switchTo(1, 1_000);
+    ledger.run(1, 1_300);
+    // Its clock stood still at 1000 while the mediator prepared, and the device ran from then to 2900.
+    expect(ledger.end(1_900, 3_000)).toBe(1_900);
+    expect(ledger.switchingSeconds(1, 3_000)).toBeCloseTo(1e-7, 15);
+    // What has been told of is not taken back.
+    ledger.switchTo(1, 3_000);
+    ledger.run(1, 3_300);
+    expect(ledger.switchingSeconds(1, 4_000)).toBeCloseTo(4e-7, 15);
+    expect(ledger.end(1_900, 5_000)).toBe(1_700);
+    // What did not fit is charged later.
+    ledger.switchTo(1, 5_000);
+    ledger.run(1, 5_000);
+    expect(ledger.end(100, 6_000)).toBe(300);
+    // Lost without a trace of how long it ran: from its submission on.
+    ledger.switchTo(2, 6_000);
+    ledger.run(2, 6_400);
+    expect(ledger.end(Number.POSITIVE_INFINITY, 7_000)).toBe(600);
   });
 });
 

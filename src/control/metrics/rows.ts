@@ -175,6 +175,12 @@ export function rows(version: string): readonly Row[] {
       'The longest that work of a vGPU ever waited for an engine.',
       (time) => time.waits.longestSeconds,
     ),
+    perVgpuEngine(
+      'xengt_vgpu_longest_run_seconds',
+      'gauge',
+      'The longest that one workload of a vGPU ever kept an engine, preparation included.',
+      (time) => time.longestRunSeconds,
+    ),
     {
       name: 'xengt_vgpu_traps_total',
       help: 'Guest accesses that were trapped and answered.',
