@@ -6,6 +6,8 @@ import { byId, colourNow, colourOf, make, percent, resolved, say } from './dom.j
 
 const KEPT = 120;
 const HEIGHT = 200;
+/** The scale ends there when everybody does little. */
+const LEAST_TOP = 0.05;
 
 interface Look {
   /** Uptime. */
@@ -86,10 +88,13 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: false, range: () => [newest() - KEPT, newest()] }, y: { range: [0, 1] } },
+      scales: {
+        x: { time: false, range: () => [newest() - KEPT, newest()] },
+        y: { range: (_plot, _least, most) => [0, Math.min(1, Math.max(LEAST_TOP, most * 1.1))] },
+      },
       axes: [
         { ...axis, values: (_plot, ticks) => ticks.map((tick) => `${Math.round(tick - newest())} s`) },
-        { ...axis, values: (_plot, ticks) => ticks.map((tick) => `${Math.round(tick * 100)} %`) },
+        { ...axis, values: (_plot, ticks) => ticks.map((tick) => `${Number((tick * 100).toFixed(1))} %`) },
       ],
       series: [
         {},
