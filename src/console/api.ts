@@ -3,7 +3,6 @@ import type { MediatorStats, Timelines, TypeInfo, VgpuInfo } from '../mediator/a
 
 export type { MediatorStats, Timelines, TypeInfo, VgpuInfo };
 
-const TOKEN = 'xengt-token';
 /** Longest that a look may take; a daemon that hangs is one that does not answer. */
 const PATIENCE_MS = 5000;
 
@@ -15,29 +14,14 @@ export class Refusal extends Error {
   ) {
     super(message);
   }
-
-  /** This address changes nothing, or nothing without a token. */
-  get wantsToken(): boolean {
-    return this.status === 401 || this.status === 403 || this.status === 405;
-  }
-}
-
-/** Kept for this tab, and forgotten with it. */
-export function useToken(token: string): void {
-  sessionStorage.setItem(TOKEN, token);
 }
 
 async function ask(method: string, path: string, body?: object): Promise<unknown> {
-  const token = sessionStorage.getItem(TOKEN);
   const answer = await fetch(path, {
     method,
     cache: 'no-store',
     signal: AbortSignal.timeout(PATIENCE_MS),
-    headers: {
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   });
   if (answer.status === 204) return undefined;
   const content: unknown = await answer.json();

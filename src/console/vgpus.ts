@@ -1,5 +1,5 @@
 /** The table of vGPUs, and what can be done to them: made, weighed, removed. A refusal stands where the act was asked for. */
-import { api, Refusal, useToken, type VgpuInfo } from './api.js';
+import { api, Refusal, type VgpuInfo } from './api.js';
 import { byId, colourOf, follow, make, say, within } from './dom.js';
 
 interface Line {
@@ -85,7 +85,7 @@ export class Vgpus {
     say(wrong, '');
     if (!input.reportValidity()) return;
     try {
-      await allowed(() => api.weigh(id, Number(input.value)));
+      await api.weigh(id, Number(input.value));
       this.#again();
     } catch (error) {
       say(wrong, sentence(error));
@@ -95,7 +95,7 @@ export class Vgpus {
   async #remove(id: number, name: string): Promise<void> {
     say(byId('sure-head', HTMLElement), `Remove ${name}?`);
     await this.#sure.run(async () => {
-      await allowed(() => api.remove(id));
+      await api.remove(id);
       this.#again();
     });
   }
@@ -108,7 +108,7 @@ export class Vgpus {
         const transport = this.#make.field('transport', HTMLSelectElement).value;
         const guest =
           transport === 'replay' ? { file: text('file'), loop: true } : { socket: text('socket'), type: type.value };
-        await allowed(() => api.create({ name: text('name'), transport, ...guest }));
+        await api.create({ name: text('name'), transport, ...guest });
         this.#again();
       },
       async () => {
@@ -167,35 +167,6 @@ class Sheet {
       return false;
     }
   }
-}
-
-/** Does `act`; where the address wants a token for it, asks for one and tries once more. */
-async function allowed(act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!(error instanceof Refusal && error.wantsToken)) throw error;
-    const token = await askForToken(error.message);
-    if (token === null) throw error;
-    useToken(token);
-    await act();
-  }
-}
-
-function askForToken(why: string): Promise<string | null> {
-  const dialog = byId('token', HTMLDialogElement);
-  const input = within(dialog, 'input', HTMLInputElement);
-  say(within(dialog, '.why', HTMLElement), why);
-  input.value = '';
-  return new Promise((resolve) => {
-    let given: string | null = null;
-    within(dialog, 'form', HTMLFormElement).onsubmit = () => {
-      given = input.value === '' ? null : input.value;
-    };
-    within(dialog, '[value=cancel]', HTMLButtonElement).onclick = () => dialog.close();
-    dialog.addEventListener('close', () => resolve(given), { once: true });
-    dialog.showModal();
-  });
 }
 
 function sentence(error: unknown): string {

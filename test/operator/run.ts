@@ -4,6 +4,7 @@
  */
 import { reasonOf } from '../../src/base/index.js';
 import { type Progress, showProgress } from '../guest/provision/progress.js';
+import { consoleAndScreens } from './console/index.js';
 import { mdevctl } from './mdevctl/index.js';
 import { monitors } from './monitors/index.js';
 import { prometheus } from './prometheus/index.js';
@@ -16,6 +17,7 @@ const PARTS: Readonly<Record<string, (check: Check, progress: Progress) => Promi
   mdevctl,
   monitors,
   prometheus,
+  console: consoleAndScreens,
 };
 
 let passed = 0;
