@@ -102,7 +102,7 @@ export class Rig {
       memory: world.memory,
       ggtt: world.ggttOf(layout),
       registers,
-      interrupts: new InterruptTree(registers, () => {}),
+      interrupts: new InterruptTree(platform, registers, () => {}),
       oracle: new ViolationLog(),
       counters: {
         commands: 0,

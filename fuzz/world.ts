@@ -65,7 +65,7 @@ export class World {
     const known = this.#ggtts.get(layout);
     if (known !== undefined) return known;
     const { ranges, mediator } = layout;
-    const ggtt = new GlobalGtt(GGTT_PAGES);
+    const ggtt = new GlobalGtt({ gen: 9, ggttEntries: GGTT_PAGES });
     this.#ggtts.set(layout, ggtt);
     const put = (page: number, frame: number): void => {
       ggtt.write(page, (frameLo(frame) | PTE_PRESENT) >>> 0, frameHi(frame));

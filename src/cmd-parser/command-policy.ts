@@ -55,6 +55,9 @@ export const COMMAND_POLICY: Readonly<Record<CommandHandler, Decisions>> = {
   copyMemMem: all('audit'),
   atomic: all('audit'),
   pipeControl: all('audit'),
+  // what rings need and a process does not: the driver's contexts, and the engine's status page, which is the guest's own
+  setContext: { ring: 'audit', wa: 'reject', ppgtt: 'reject', haswell: 'reject' },
+  storeDataIndex: { ring: 'audit', wa: 'reject', ppgtt: 'reject', haswell: 'reject' },
 };
 
 /** By command, over its handler's row. The resource streamer's memory commands have no GGTT select; only rings lack a use. */

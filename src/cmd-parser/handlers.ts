@@ -17,7 +17,9 @@ import {
   pipeControl,
   reportPerfCount,
   semaphoreWait,
+  setContext,
   storeDataImm,
+  storeDataIndex,
 } from './memory-handlers.js';
 import { loadRegisterImm, loadRegisterMem, loadRegisterReg, storeRegisterMem } from './register-handlers.js';
 import { GO_ON, type Next, type ScanState } from './scan-state.js';
@@ -49,6 +51,8 @@ const AUDITS: Readonly<Partial<Record<CommandHandler, Handler>>> = {
   copyMemMem,
   atomic,
   pipeControl,
+  setContext,
+  storeDataIndex,
 };
 /** A flip is carried out for the guest; other commands are just taken out. */
 const NEUTRALISERS: Readonly<Partial<Record<CommandHandler, Handler>>> = { displayFlip };

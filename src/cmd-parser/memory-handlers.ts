@@ -14,6 +14,7 @@ import {
   FLUSH_NOTIFY_BIT,
   FLUSH_POST_SYNC_SHIFT,
   FLUSH_STORE_INDEX,
+  GEN7_CONTEXT_PAGES,
   MI_REGISTER_MASK,
   MI_USE_GGTT,
   PC_GGTT,
@@ -23,6 +24,7 @@ import {
   PC_STORE_INDEX,
   SDI_CORE_MODE,
   SDI_QWORD,
+  SET_CONTEXT,
 } from '../hw/index.js';
 import { checkRegisterWrite } from './register-handlers.js';
 import { GO_ON, type Next, REFUSED, type ScanState } from './scan-state.js';
@@ -46,6 +48,20 @@ export function storeDataImm(s: ScanState, at: number, length: number): Next {
     if (next !== GO_ON) return next;
   }
   return s.stores(!global, ((lo & ~3) >>> 0) + (s.addressHigh(at) & 0xffff) * 0x100000000, at + first, at + length);
+}
+
+/** The image is in the global GTT, and so is that of the context that was current before, which an earlier one named. */
+export function setContext(s: ScanState, at: number): Next {
+  const lo = s.addressLow(at);
+  if ((lo & SET_CONTEXT.MEMORY_GTT) === 0) return s.refuse('address', 'its context is not in the global GTT');
+  return s.audit(lo & SET_CONTEXT.ADDRESS, 0, GEN7_CONTEXT_PAGES * PAGE_SIZE, 'saves to');
+}
+
+/** The engine's own status page: within the page, a write is the guest's own affair. */
+export function storeDataIndex(s: ScanState, at: number, length: number): Next {
+  const offset = s.words[at + 1]!;
+  if ((offset & 3) !== 0 || offset + 4 * (length - 2) > PAGE_SIZE) return refuseIndex(s, offset);
+  return GO_ON;
 }
 
 export function atomic(s: ScanState, at: number, length: number): Next {

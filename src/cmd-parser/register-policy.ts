@@ -6,7 +6,7 @@
  * Engines are kept apart: a stream of one engine never reaches another engine's register block (another guest may run
  * there), and only the render engine reaches the shared 3D state; i915 programs those from the render ring alone.
  */
-import { ENGINES, type EngineId, P_ALL, P_GEN9, type Platform, RCS, RING } from '../hw/index.js';
+import { ENGINES, type EngineId, P_ALL, P_GEN9, type Platform, RCS, RING, RING7 } from '../hw/index.js';
 import type { Trust } from './command-policy.js';
 import { UNPRIVILEGED_REGISTERS } from './unprivileged-registers.js';
 
@@ -158,6 +158,9 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
   for (const other of ENGINES) {
     if (other.id === engine) continue;
     policy.fill(0, other.mmioBase / 4, (other.mmioBase + BLOCK_BYTES) / 4);
+    // Haswell's drivers keep the other engines awake while a context is switched: the mediator's are never asleep.
+    if (platform.gen === 7 && engine === RCS)
+      policy[(other.mmioBase + RING7.PSMI_CTL) / 4] = REG_READ | kind(KIND.DISCARD);
   }
   return policy;
 }

@@ -83,6 +83,8 @@ export const UNPRIVILEGED_REGISTERS: readonly UnprivilegedRow[] = [
     ['TRTT tables and invalid tiles, per-process addresses', 0x4de0, 0x14],
   ]),
   ...rows('shared', 'write', RCS, GEN7, [
+    // the kernel driver's own batch that clears what a context left writes these (public i915 gt/gen7_renderclear.c)
+    ['CACHE_MODE_0, CACHE_MODE_1', 0x7000, 8],
     ['L3SQCREG1', 0xb010, 4],
     ['L3CNTLREG2, L3CNTLREG3', 0xb020, 8],
   ]),

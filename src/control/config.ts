@@ -7,7 +7,7 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { reasonOf, XengtError } from '../base/index.js';
-import type { PlatformName } from '../hw/index.js';
+import { type PlatformName, platformByName } from '../hw/index.js';
 import { HOST_BAR } from '../hypervisor/index.js';
 import type { VgpuSpec } from '../mediator/api.js';
 import { POLICY_NAMES, type PolicyName } from '../scheduler/index.js';
@@ -54,8 +54,8 @@ export interface DaemonConfig {
 
 export const APERTURE_SIZES = [256, 512, 1024, 2048] as const;
 /** Those of the platform table that host vGPUs. */
-export const PLATFORM_NAMES = ['BDW', 'SKL', 'KBL', 'CFL', 'CML'] as const satisfies readonly PlatformName[];
-const PLATFORM_NOTE = 'those that host vGPUs; HSW and BXT are known to the command scanner only';
+export const PLATFORM_NAMES = ['HSW', 'BDW', 'SKL', 'KBL', 'CFL', 'CML'] as const satisfies readonly PlatformName[];
+const PLATFORM_NOTE = 'those that host vGPUs; BXT is known to the command scanner only';
 export const DEFAULT_METRICS = '127.0.0.1:9464';
 
 const METRICS_ALLOWED = "HOST:PORT such as 127.0.0.1:9464 or [::1]:9464 (port 0 takes a free one), or 'off'";
@@ -147,13 +147,15 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     fromFlags(flags),
   ];
   const merged: Layer = Object.assign({}, ...layers);
+  const platform = merged.platform ?? 'SKL';
+  const mostAperture = platformByName(platform)?.mostApertureMiB ?? 0;
   const config: DaemonConfig = {
     api: merged.api ?? defaultApiSocket(environment),
     metrics: merged.metrics === 'off' ? null : addressOf(merged.metrics ?? DEFAULT_METRICS),
     allowRemote: merged.allowRemote ?? false,
     tokenFile: merged.tokenFile,
-    platform: merged.platform ?? 'SKL',
-    apertureMiB: merged.apertureMiB ?? 1024,
+    platform,
+    apertureMiB: merged.apertureMiB ?? Math.min(1024, mostAperture),
     policy: merged.policy ?? 'shares',
     apertureBar: merged.apertureBar,
     stateDir: merged.stateDir ?? defaultStateDir(environment),
@@ -166,6 +168,12 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
     replay: merged.replay ?? [],
     vgpus: merged.vgpus ?? [],
   };
+  if (config.apertureMiB > mostAperture) {
+    throw new XengtError(
+      'XENGT_E_CONFIG',
+      `aperture: drivers of ${platform} take no more than ${mostAperture} MiB, not ${config.apertureMiB}`,
+    );
+  }
   if (!config.allowRemote) {
     if (config.metrics !== null) onlyLocal('metrics', config.metrics);
     if (config.vnc?.kind === 'tcp') onlyLocal('vnc', config.vnc.address);

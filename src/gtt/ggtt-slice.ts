@@ -3,7 +3,7 @@
  * cannot be written; i915 touches them when it clears the whole table on resume, so that is counted, not punished.
  */
 import { XengtError } from '../base/index.js';
-import { frameOf, PTE_PRESENT } from '../hw/index.js';
+import { type GgttFormat, ggttFormat, PTE_PRESENT } from '../hw/index.js';
 
 /** Where completed entries go, to become machine frames on the device: the arbiter. */
 export interface GgttSink {
@@ -22,6 +22,8 @@ export interface GgttLayout {
   readonly ranges: readonly GgttRange[];
   /** Entries of the whole table. */
   readonly totalEntries: number;
+  /** Default: Gen8's, of 8 bytes. */
+  readonly format?: GgttFormat;
 }
 
 /** Everything the guest has put there. */
@@ -45,6 +47,9 @@ export class GgttSlice {
 
   readonly #sink: GgttSink;
   readonly #totalEntries: number;
+  readonly #format: GgttFormat;
+  /** An entry is 2^shift bytes. */
+  readonly #shift: number;
   readonly #lowFirst: number;
   readonly #lowPages: number;
   readonly #highFirst: number;
@@ -70,6 +75,8 @@ export class GgttSlice {
     }
     this.#sink = sink;
     this.#totalEntries = layout.totalEntries;
+    this.#format = layout.format ?? ggttFormat({ gen: 8 });
+    this.#shift = this.#format.entryBytes === 8 ? 3 : 2;
     this.#lowFirst = low.firstPage;
     this.#lowPages = low.pages;
     this.#highFirst = high.firstPage;
@@ -100,7 +107,7 @@ export class GgttSlice {
     return (
       (bytes === 4 || bytes === 8) &&
       byteOffset >= 0 &&
-      byteOffset < this.#totalEntries * 8 &&
+      byteOffset < this.#totalEntries * this.#format.entryBytes &&
       (byteOffset & (bytes - 1)) === 0
     );
   }
@@ -115,6 +122,7 @@ export class GgttSlice {
       this.refused['ggtt-access']++;
       return 0;
     }
+    if (this.#shift === 2) return this.#readShort(byteOffset >>> 2, bytes);
     const slot = this.#slot(byteOffset >>> 3);
     if (slot < 0) return 0;
     const half = this.#halves[slot]!;
@@ -128,6 +136,11 @@ export class GgttSlice {
   write(byteOffset: number, bytes: number, lo: number, hi: number): void {
     if (!this.#decodes(byteOffset, bytes)) {
       this.refused['ggtt-access']++;
+      return;
+    }
+    if (this.#shift === 2) {
+      this.#writeShort(byteOffset >>> 2, lo);
+      if (bytes === 8) this.#writeShort((byteOffset >>> 2) + 1, hi);
       return;
     }
     const page = byteOffset >>> 3;
@@ -154,12 +167,30 @@ export class GgttSlice {
     this.#sink.setEntry(page, lo >>> 0, hi >>> 0);
   }
 
+  /** Entries of 4 bytes are whole in any access; one of 8 bytes covers two. */
+  #readShort(page: number, bytes: number): number {
+    const slot = this.#slot(page);
+    const next = bytes === 8 ? this.#slot(page + 1) : -1;
+    if (next >= 0) this.readHi = this.#lo[next]!;
+    return slot < 0 ? 0 : this.#lo[slot]!;
+  }
+
+  #writeShort(page: number, value: number): void {
+    const slot = this.#slot(page);
+    if (slot < 0) {
+      this.refused['ggtt-outside']++;
+      return;
+    }
+    this.#lo[slot] = value;
+    this.#sink.setEntry(page, value >>> 0, 0);
+  }
+
   /** Guest frame behind a page of the graphics address space; -1 where nothing of this vGPU is mapped. */
   gfnOf(page: number): number {
     const slot = this.#slot(page);
     if (slot < 0) return -1;
     const lo = this.#lo[slot]!;
-    return (lo & PTE_PRESENT) === 0 ? -1 : frameOf(lo, this.#hi[slot]!);
+    return (lo & PTE_PRESENT) === 0 ? -1 : this.#format.frameOf(lo, this.#hi[slot]!);
   }
 
   /** Address audit: `bytes` (at least 1) from `gmadr` on lie wholly inside one range of this vGPU. */

@@ -5,4 +5,5 @@
 export * from './ggtt-slice.js';
 export * from './ports.js';
 export type { ShadowAudit } from './shadow-audit.js';
+export * from './shadow-directories.js';
 export * from './shadow-ppgtt.js';

@@ -3,7 +3,7 @@
  * after reset. Gen9 with a south PCH, and BDW.
  * Source: PRM SKL/BDW Vol 2c (registers) and Vol 12 "Display"; public i915_reg.h and display/*_regs.h.
  */
-import { P, P_BDW_UP, P_GEN9 } from './platform.js';
+import { P, P_ALL, P_GEN9 } from './platform.js';
 
 export const PIPE_COUNT = 3;
 /** Distance between the same register of two pipes (and of transcoders A to C). */
@@ -129,7 +129,7 @@ export interface PlaneFormatRow {
 }
 
 /**
- * Gen9 PLANE_CTL: source format 27:24, RGB order 20, YUV byte order 17:16. BDW DSPCNTR: format 29:26.
+ * Gen9 PLANE_CTL: source format 27:24, RGB order 20, YUV byte order 17:16. HSW and BDW DSPCNTR: format 29:26.
  * The alpha of an 8888 format is not looked at: nothing lies below the primary plane.
  */
 export const PLANE_FORMATS: readonly PlaneFormatRow[] = [
@@ -143,12 +143,12 @@ export const PLANE_FORMATS: readonly PlaneFormatRow[] = [
   { mask: 0x0f100000, value: 0x04100000, format: 'XBGR8888', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0c000000, format: 'C8', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0e000000, format: 'RGB565', platforms: P_GEN9 },
-  { mask: 0x3c000000, value: 0x08000000, format: 'C8', platforms: P.BDW },
-  { mask: 0x3c000000, value: 0x14000000, format: 'RGB565', platforms: P.BDW },
-  { mask: 0x3c000000, value: 0x18000000, format: 'XRGB8888', platforms: P.BDW },
-  { mask: 0x3c000000, value: 0x20000000, format: 'XBGR2101010', platforms: P.BDW },
-  { mask: 0x3c000000, value: 0x28000000, format: 'XRGB2101010', platforms: P.BDW },
-  { mask: 0x3c000000, value: 0x38000000, format: 'XBGR8888', platforms: P.BDW },
+  { mask: 0x3c000000, value: 0x08000000, format: 'C8', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x14000000, format: 'RGB565', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x18000000, format: 'XRGB8888', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x20000000, format: 'XBGR2101010', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x28000000, format: 'XRGB2101010', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x38000000, format: 'XBGR8888', platforms: P.HSW | P.BDW },
 ];
 
 /** PLANE_CTL / DSPCNTR 12:10 as the hardware numbers tilings. BDW has bit 10 only. */
@@ -256,7 +256,7 @@ export const GMBUS = {
 /** GMBUS pin pair of a port. CNP numbers them anew. Source: public i915 intel_gmbus.c pin tables. */
 export const GMBUS_PINS: readonly { readonly platforms: number; readonly pins: Readonly<Record<number, PortName>> }[] =
   [
-    { platforms: P.BDW | P.SKL | P.KBL, pins: { 4: 'C', 5: 'B', 6: 'D' } },
+    { platforms: P.HSW | P.BDW | P.SKL | P.KBL, pins: { 4: 'C', 5: 'B', 6: 'D' } },
     // a guest without an Intel PCH takes Coffee Lake and Comet Lake to have a CNP
     { platforms: P.CFL | P.CML, pins: { 1: 'B', 2: 'C', 3: 'D' } },
   ];
@@ -295,7 +295,7 @@ const ddiIdle: readonly DisplayResetRow[] = PORTS.map((port, i) => ({
   name: `DDI_BUF_CTL_${port}`,
   offset: DDI.BUF_CTL + i * PORT_STRIDE,
   value: DDI_BUF_IDLE,
-  platforms: P_BDW_UP,
+  platforms: P_ALL,
 }));
 
 export const DISPLAY_RESET: readonly DisplayResetRow[] = [
@@ -305,8 +305,8 @@ export const DISPLAY_RESET: readonly DisplayResetRow[] = [
   // DPLL0 as firmware leaves it: 1350 MHz, overridden
   { name: 'DPLL_CTRL1', offset: DPLL_CTRL1, value: 3, platforms: P_GEN9 },
   { name: 'LCPLL1_CTL', offset: 0x46010, value: 0xc0000000, platforms: P_GEN9 },
-  { name: 'LCPLL_CTL', offset: LCPLL_CTL, value: LCPLL_LOCK, platforms: P.BDW },
+  { name: 'LCPLL_CTL', offset: LCPLL_CTL, value: LCPLL_LOCK, platforms: P.HSW | P.BDW },
   // the PCH's raw clock is 24 MHz
-  { name: 'PCH_RAWCLK_FREQ', offset: 0xc6204, value: 24, platforms: P_BDW_UP },
-  { name: 'GMBUS2', offset: GMBUS.STATUS, value: 0x800, platforms: P_BDW_UP },
+  { name: 'PCH_RAWCLK_FREQ', offset: 0xc6204, value: 24, platforms: P_ALL },
+  { name: 'GMBUS2', offset: GMBUS.STATUS, value: 0x800, platforms: P_ALL },
 ];

@@ -23,6 +23,7 @@ export const PCI = {
   REVISION: 0x08,
   BAR0: 0x10,
   BAR2: 0x18,
+  GMCH_CTL: 0x50,
   MSI_CONTROL: 0xae,
   MSI_ADDRESS: 0xb0,
   MSI_DATA: 0xb4,
@@ -58,8 +59,8 @@ export const PCI_CONFIG_ROWS: readonly PciConfigRow[] = [
   { name: 'CAPABILITIES', offset: 0x34, bytes: 1, reset: 0xac },
   { name: 'INTERRUPT_LINE', offset: 0x3c, bytes: 1, writable: 0xff },
   { name: 'INTERRUPT_PIN', offset: 0x3d, bytes: 1, reset: 0x01 },
-  // GGMS (bits 7:6) 3: 8 MiB of GGTT entries; GMS (15:8) 0: no stolen memory.
-  { name: 'GMCH_CTL', offset: 0x50, bytes: 2, reset: 0x00c0 },
+  // From Gen8 on GGMS (bits 7:6) 3: 8 MiB of GGTT entries; GMS (15:8) 0: no stolen memory.
+  { name: 'GMCH_CTL', offset: PCI.GMCH_CTL, bytes: 2, reset: 0x00c0 },
   { name: 'BDSM', offset: 0x5c, bytes: 4, reset: 0 },
   // MSI: one message, 32-bit address; next capability at 0xd0.
   { name: 'MSI_CAPABILITY', offset: 0xac, bytes: 2, reset: 0xd005 },
@@ -78,12 +79,13 @@ export interface PciBarRow {
   readonly offset: number;
   /** Type bits, which read as they are: 64-bit 4, prefetchable 8. */
   readonly type: number;
-  /** Size in bytes; null: the aperture's. */
-  readonly bytes: number | null;
 }
+
+/** Haswell's GMCH_CTL: GGMS (bits 9:8) 2, 2 MiB of entries; GMS (7:3) 0. Source: PRM HSW Vol 2c, public intel-gtt.h. */
+export const GMCH_CTL_GEN7 = 0x0200;
 
 /** BAR4 (legacy I/O) and the ROM are not there: they read zero whatever is written, which is a size of zero. */
 export const PCI_BARS: readonly PciBarRow[] = [
-  { bar: 0, offset: PCI.BAR0, type: 0x4, bytes: 0x100_0000 },
-  { bar: 2, offset: PCI.BAR2, type: 0xc, bytes: null },
+  { bar: 0, offset: PCI.BAR0, type: 0x4 },
+  { bar: 2, offset: PCI.BAR2, type: 0xc },
 ];

@@ -19,8 +19,8 @@ export interface Platform {
   readonly bit: number;
   readonly gen: 7 | 8 | 9;
   /**
-   * Whether vGPUs of this platform can be made. Where not, its tables are for reading its command streams: Haswell has
-   * neither logical ring contexts nor the page tables that are shadowed here, Broxton display PHYs and PLLs that the virtual display does not answer for.
+   * Whether vGPUs of this platform can be made. Where not, its tables are for reading its command streams:
+   * Broxton has display PHYs and PLLs that the virtual display does not answer for.
    */
   readonly hostsVgpus: boolean;
   /** PCI device id that a vGPU shows: a GT2 part, so that the guest expects one VCS. */
@@ -40,6 +40,12 @@ export interface Platform {
    * arbitration must be off while a context is restored (public i915 gen8_engine_cs.c, WaDisableCtxRestoreArbitration).
    */
   readonly preemptsBatches: boolean;
+  /** Bytes of BAR 0: registers in its first 2 MiB, the GGTT's entries from its middle on. */
+  readonly bar0Bytes: number;
+  /** Largest aperture that its drivers take, MiB. Source: public i915 gt/intel_ggtt.c: Gen6 and Gen7 have 64 to 512. */
+  readonly mostApertureMiB: number;
+  /** How work reaches the engines: lists of contexts, or ring buffers whose tail is moved. */
+  readonly submission: 'execlists' | 'rings';
   /** Frequency of the command streamers' timestamp counter, Hz. Source: PRM "Timestamp Bases". */
   readonly timestampHz: number;
 }
@@ -49,6 +55,9 @@ const common = {
   hostsVgpus: true,
   ggttEntries: 0x100000,
   forbiddenModeBits: 1,
+  bar0Bytes: 0x100_0000,
+  mostApertureMiB: 2048,
+  submission: 'execlists',
   preemptsBatches: false,
 } as const;
 const gen9 = {
@@ -66,12 +75,14 @@ export const PLATFORMS: readonly Platform[] = [
     name: 'HSW',
     bit: P.HSW,
     gen: 7,
-    hostsVgpus: false,
     deviceId: 0x0412,
     revision: 6,
     typePrefix: 'V3',
     monitorPort: 'B',
     ggttEntries: 0x80000,
+    bar0Bytes: 0x40_0000,
+    mostApertureMiB: 512,
+    submission: 'rings',
     timestampHz: 12_500_000,
   },
   {

@@ -239,6 +239,7 @@ export class MediatorService implements MediatorCalls {
     // What every adapter is told.
     const common = {
       apertureBytes: this.#core.gpu.apertureBytes,
+      bar0Bytes: this.#core.platform.bar0Bytes,
       frameBase: this.#core.gpu.frameBase(member.id),
       native: this.#native,
       waiter: this.#waiter,

@@ -2,7 +2,7 @@
  * The virtual registers of one vGPU: a flat bank of dwords behind a compiled policy. A read or write without side effects
  * is a row lookup and a typed-array access; everything else goes through the row's columns or its handler.
  */
-import { GT_RESET_END, MMIO_BYTES, R } from '../hw/index.js';
+import { GT_RESET_END, GT_RESET_END_GEN7, MMIO_BYTES, P, R } from '../hw/index.js';
 import { type MmioContext, merge, type Registers } from './context.js';
 import { MMIO_DWORDS, type Policy, WRITE_COLUMNS, WRITE_HANDLER } from './policy.js';
 import { readSnapshot, SIDEBAND_DWORDS, writeSnapshot } from './snapshot.js';
@@ -176,7 +176,8 @@ export class RegisterFile<C extends Pick<MmioContext, 'refuse'>> implements Regi
   /** `gt`: what a reset of all engines restores (below GT_RESET_END); `device`: everything. */
   reset(kind: 'gt' | 'device'): void {
     if (kind === 'gt') {
-      this.bank.set(this.policy.resetBank.subarray(0, GT_RESET_END / 4));
+      const end = this.policy.platform.bit === P.HSW ? GT_RESET_END_GEN7 : GT_RESET_END;
+      this.bank.set(this.policy.resetBank.subarray(0, end / 4));
     } else {
       this.bank.set(this.policy.resetBank);
       this.sideband.fill(0);

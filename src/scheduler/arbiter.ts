@@ -9,26 +9,28 @@ import {
   type EngineId,
   FENCE_BASE,
   FENCE_VALID,
-  frameHi,
-  frameLo,
-  frameOf,
-  PTE_ATTRIBUTES,
+  type GgttFormat,
+  ggttFormat,
   PTE_PRESENT,
-  PTE_RW,
   RING,
 } from '../hw/index.js';
 import { Client, type ClientParts, type CopiedBytes, nothingCopied } from './client.js';
 import { Dispatcher } from './dispatch.js';
+import { EngineDriver } from './engine-driver.js';
 import type { EngineShare } from './engine-slot.js';
 import { type DeviceFaults, Engines, type Results } from './engines.js';
 import { HostGm } from './host-gm.js';
+import { IdleContext } from './idle-context.js';
 import type { EngineTotals } from './ledger.js';
 import { createPolicy, PLAIN_SHARE, type PolicyName, type Share } from './policy/index.js';
 import type { ScanProcesses } from './process-batches.js';
+import { RingDispatcher } from './ring-dispatch.js';
+import { RingDriver } from './ring-driver.js';
 import { NO_SCANS, type ScanStats } from './scan-stats.js';
 import type { Stretch } from './timeline.js';
 import { createTurns, type Turns } from './turns.js';
 import { HANG_LIMITS, type HangLimits } from './watch.js';
+import type { WorkDispatcher } from './work.js';
 import type { Workload } from './workload.js';
 
 export interface ArbiterOptions {
@@ -53,7 +55,7 @@ export class Arbiter {
   readonly #gpu: Gpu;
   readonly #clock: Clock;
   readonly #realTime: Clock;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: WorkDispatcher;
   readonly #turns: Turns;
   readonly #engines: Engines;
   /** By vGPU id. */
@@ -62,6 +64,7 @@ export class Arbiter {
   readonly #shares: (Share | undefined)[] = [];
   readonly #limits: (HangLimits | undefined)[] = [];
   readonly #audit: boolean;
+  readonly #format: GgttFormat;
   readonly #scratchMfn: number;
   /** What the scanner did for guests that are gone, by vGPU. */
   readonly #scans = new Map<number, ScanStats>();
@@ -71,11 +74,15 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { gpu, clock, realTime } = options;
     this.#gpu = gpu;
+    this.#format = ggttFormat(gpu.platform);
     this.#clock = clock;
     this.#realTime = realTime;
     this.#audit = options.skipGgttAudit !== true;
     const gm = new HostGm(gpu, options.hostRanges);
-    this.#dispatcher = new Dispatcher(gpu.platform, gm, options.cmdAccess);
+    const rings = gpu.platform.submission === 'rings';
+    this.#dispatcher = rings
+      ? new RingDispatcher(gpu, gm, options.cmdAccess)
+      : new Dispatcher(gpu.platform, gm, options.cmdAccess);
     const scratch = gpu.allocate(1, OWNER_MEDIATOR);
     gpu.markScratch(scratch.mfn);
     this.#scratchMfn = scratch.mfn;
@@ -85,8 +92,11 @@ export class Arbiter {
       gpu,
       clock,
       realTime,
-      gm,
       dispatcher: this.#dispatcher,
+      driverOf: (engine) =>
+        rings
+          ? new RingDriver(gpu, engine)
+          : new EngineDriver(gpu, engine, gm.allocate(1, OWNER_MEDIATOR), new IdleContext(gpu.platform, engine, gm)),
       turns: this.#turns,
       clients: this.#clients,
       limitsOf: (vgpu) => this.#limits[vgpu] ?? otherwise,
@@ -100,7 +110,7 @@ export class Arbiter {
     if (this.#clients[vgpu]) throw new XengtError('XENGT_E_EXISTS', `vGPU ${vgpu} is attached already`);
     const copied = this.#copied.get(vgpu) ?? nothingCopied();
     this.#copied.set(vgpu, copied);
-    const client = new Client(parts, copied);
+    const client = new Client(parts, copied, this.#format);
     this.#clients[client.id] = client;
     this.#scratchFill(client);
     const share = this.#shares[client.id] ?? { ...PLAIN_SHARE, weight: parts.grant.weight };
@@ -156,7 +166,8 @@ export class Arbiter {
   }
 
   #writeScratch(page: number): void {
-    this.#gpu.writeGgtt(page, (frameLo(this.#scratchMfn) | PTE_PRESENT | PTE_RW) >>> 0, frameHi(this.#scratchMfn));
+    const { plain } = this.#format;
+    this.#gpu.writeGgtt(page, this.#format.lo(this.#scratchMfn, plain), this.#format.hi(this.#scratchMfn));
   }
 
   // ---- what a vGPU may ask for
@@ -172,9 +183,9 @@ export class Arbiter {
     const slot = client.slot(page);
     if (slot < 0 && this.#audit) return false;
     if (slot >= 0) client.note(slot, lo, hi);
-    const mfn = (lo & PTE_PRESENT) !== 0 ? client.parts.memory.mfnOf(frameOf(lo, hi)) : -1;
+    const mfn = (lo & PTE_PRESENT) !== 0 ? client.parts.memory.mfnOf(this.#format.frameOf(lo, hi)) : -1;
     if (mfn < 0) this.#writeScratch(page);
-    else this.#gpu.writeGgtt(page, (frameLo(mfn) | (lo & PTE_ATTRIBUTES)) >>> 0, frameHi(mfn));
+    else this.#gpu.writeGgtt(page, this.#format.lo(mfn, lo), this.#format.hi(mfn));
     return mfn >= 0 || (lo & PTE_PRESENT) === 0;
   }
 

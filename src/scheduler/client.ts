@@ -5,7 +5,7 @@
 import { type GuestMemory, PAGE_SIZE } from '../base/index.js';
 import { type AddressRanges, VerdictCache } from '../cmd-parser/index.js';
 import type { ShadowPpgtt } from '../gtt/index.js';
-import { type EngineId, frameOf, type Grant, PTE_PRESENT } from '../hw/index.js';
+import { type EngineId, type GgttFormat, type Grant, PTE_PRESENT } from '../hw/index.js';
 import type { ContextShadow } from './context-shadows.js';
 import type { BrokenOff } from './engine-slot.js';
 import type { HostBuffer } from './host-gm.js';
@@ -71,6 +71,7 @@ export class Client {
   constructor(
     readonly parts: ClientParts,
     copied: CopiedBytes,
+    private readonly format: GgttFormat,
   ) {
     const { grant } = parts;
     this.copied = copied;
@@ -109,7 +110,7 @@ export class Client {
   }
 
   note(slot: number, lo: number, hi: number): void {
-    this.#gfns[slot] = (lo & PTE_PRESENT) !== 0 ? frameOf(lo, hi) : -1;
+    this.#gfns[slot] = (lo & PTE_PRESENT) !== 0 ? this.format.frameOf(lo, hi) : -1;
   }
 
   /** Forgets all entries. @returns the own pages as [first, count], for the device to forget them too */

@@ -4,14 +4,7 @@
  * batches, and those of processes that the hardware does not check are executed from the mediator's copies only.
  */
 import { NS_PER_S, PAGE_DWORDS, PAGE_SHIFT, PAGE_SIZE, XengtError } from '../base/index.js';
-import {
-  createScanResult,
-  type PerProcessBatches,
-  type ScanInput,
-  Scanner,
-  type ScanResult,
-  type ShadowBatch,
-} from '../cmd-parser/index.js';
+import type { PerProcessBatches, ScanInput } from '../cmd-parser/index.js';
 import type { PpgttRoot } from '../gtt/index.js';
 import {
   CTX,
@@ -30,23 +23,26 @@ import {
 import type { Client } from './client.js';
 import { type ContextShadow, ContextShadows } from './context-shadows.js';
 import type { HostBuffer, HostGm } from './host-gm.js';
+import { copyGmadr, Judge } from './judge.js';
 import { processBatches } from './process-batches.js';
-import { ScanRefusal } from './scan-stats.js';
+import { own, type Prepared, type WorkDispatcher } from './work.js';
 import type { Workload } from './workload.js';
 
 const MI_BATCH_BUFFER_END = 0x05000000;
 const CACHELINE = 64;
 
 /** A workload that is ready for ELSP, and what must be given back when it ends. */
-export interface Prepared {
-  readonly descriptor: number;
-  /** The shadow context, and its timestamp when it was given to the engine last. */
-  readonly shadow: ContextShadow;
-  readonly timestamp: number;
-  readonly batches: readonly HostBuffer[];
-  readonly root: PpgttRoot;
-  /** Which hold on the root this workload has. */
-  readonly hold: number;
+export class PreparedContext implements Prepared {
+  constructor(
+    readonly descriptor: number,
+    /** The shadow context, and its timestamp when it was given to the engine last. */
+    readonly shadow: ContextShadow,
+    readonly timestamp: number,
+    readonly batches: readonly HostBuffer[],
+    readonly root: PpgttRoot,
+    /** Which hold on the root this workload has. */
+    readonly hold: number,
+  ) {}
 }
 
 /** What the guest's register state says, checked. */
@@ -70,28 +66,16 @@ interface RingCopy {
   readonly bytes: number;
 }
 
-/** Tables are compiled once for a device's rules, whoever asks; a scan is over before the next begins. */
-const scanners = new WeakMap<Uint8Array, Scanner>();
-
-function scannerFor(platform: Platform, cmdAccess: Uint8Array): Scanner {
-  const known = scanners.get(cmdAccess);
-  if (known !== undefined) return known;
-  const scanner = new Scanner(platform, cmdAccess);
-  scanners.set(cmdAccess, scanner);
-  return scanner;
-}
-
-export class Dispatcher {
-  readonly #scanner: Scanner;
+export class Dispatcher implements WorkDispatcher {
+  readonly #judge: Judge;
   readonly #shadows: ContextShadows;
-  readonly #result: ScanResult = createScanResult();
 
   constructor(
     private readonly platform: Platform,
     private readonly gm: HostGm,
     cmdAccess: Uint8Array,
   ) {
-    this.#scanner = scannerFor(platform, cmdAccess);
+    this.#judge = new Judge(platform, gm, cmdAccess);
     this.#shadows = new ContextShadows(platform, gm);
   }
 
@@ -99,7 +83,7 @@ export class Dispatcher {
    * @throws XengtError XENGT_E_CONTEXT, XENGT_E_PPGTT, ScanRefusal when the guest's context, page tables or commands can not
    * be run, XENGT_E_NO_SPACE when the mediator has no memory left for the copies
    */
-  prepare(client: Client, workload: Workload): Prepared {
+  prepare(client: Client, workload: Workload): PreparedContext {
     const context = this.#readContext(client, workload);
     // Guests announce address spaces through PVINFO; one that did not gets its shadow here and keeps it.
     const { ppgtt } = client.parts;
@@ -143,7 +127,8 @@ export class Dispatcher {
       const addressing = workload.levels === 4 ? DESC.ADDRESSING_64 : DESC.ADDRESSING_32;
       const flags =
         DESC.VALID | DESC.FORCE_RESTORE | DESC.LLC_COHERENT | DESC.PRIVILEGE | (addressing << DESC.ADDRESSING_SHIFT);
-      return { descriptor: (image.gmadr | flags) >>> 0, shadow, timestamp: context.timestamp, batches, root, hold };
+      const descriptor = (image.gmadr | flags) >>> 0;
+      return new PreparedContext(descriptor, shadow, context.timestamp, batches, root, hold);
     } catch (error) {
       for (const batch of batches) this.gm.free(batch);
       ppgtt.drop(root, hold);
@@ -155,38 +140,42 @@ export class Dispatcher {
    * A workload that was broken off is to go on: with the mappings that its guest has now.
    * @throws XengtError XENGT_E_PPGTT
    */
-  goOn(client: Client, { root }: Prepared): void {
-    client.parts.ppgtt.sync(root);
+  goOn(client: Client, prepared: Prepared): void {
+    client.parts.ppgtt.sync(own(PreparedContext, prepared).root);
   }
 
   /** What was prepared, its running time counted from now on. */
   brokenOff(prepared: Prepared): Prepared {
-    return { ...prepared, timestamp: timestampOf(prepared) };
+    const work = own(PreparedContext, prepared);
+    const { descriptor, shadow, batches, root, hold } = work;
+    return new PreparedContext(descriptor, shadow, timestampOf(work), batches, root, hold);
   }
 
   /** The workload is off the device: gives back what it needed there. */
   finish(client: Client, prepared: Prepared): void {
-    for (const batch of prepared.batches) this.gm.free(batch);
-    client.parts.ppgtt.drop(prepared.root, prepared.hold);
+    const { batches, root, hold } = own(PreparedContext, prepared);
+    for (const batch of batches) this.gm.free(batch);
+    client.parts.ppgtt.drop(root, hold);
   }
 
   /** How long a workload ran by the engine's own clock, ns: what its context was charged when the engine saved it, a tick at least. */
   ranNs(prepared: Prepared): number {
-    const ticks = (timestampOf(prepared) - prepared.timestamp) >>> 0;
+    const work = own(PreparedContext, prepared);
+    const ticks = (timestampOf(work) - work.timestamp) >>> 0;
     return (Math.max(1, ticks) * NS_PER_S) / this.platform.timestampHz;
   }
 
   /** Whether the engine has executed all that a workload's ring held and saved its context. */
-  ranToEnd({ shadow }: Prepared): boolean {
-    const { words, at } = shadow.image.memory;
+  ranToEnd(prepared: Prepared): boolean {
+    const { words, at } = own(PreparedContext, prepared).shadow.image.memory;
     const state = at + PAGE_DWORDS;
     const tail = words[state + CTX.RING_TAIL]!;
     return tail !== 0 && words[state + CTX.RING_HEAD] === tail;
   }
 
   /** Brings the engine's state back into the guest's context image. */
-  saveContext(client: Client, workload: Workload, { shadow }: Prepared): void {
-    this.#shadows.save(client, workload, shadow);
+  saveContext(client: Client, workload: Workload, prepared: Prepared): void {
+    this.#shadows.save(client, workload, own(PreparedContext, prepared).shadow);
   }
 
   /** Gives back all that was allocated on behalf of a vGPU. */
@@ -268,8 +257,8 @@ export class Dispatcher {
     copyGmadr(client, start, maxBytes, words, at, 'workaround batch');
     words[at + maxBytes / 4] = MI_BATCH_BUFFER_END;
     const input = inputFor(client, workload, words, at, at + maxBytes / 4, 'wa');
-    if (!this.#judge(client, input)) throw this.#refusal(false);
-    this.#place(client, words, batches);
+    if (!this.#judge.judge(client, input)) throw this.#judge.refusal(false);
+    this.#judge.place(client, words, batches);
     return buffer.gmadr;
   }
 
@@ -286,58 +275,23 @@ export class Dispatcher {
     const { engine } = workload;
     const perProcess = processBatches(this.platform, engine, client.scanProcesses, ppgtt, root, client.process);
     const input = inputFor(client, workload, words, at, at + dwords, 'ring', perProcess);
-    if (!this.#judge(client, input)) {
-      const first = this.#refusal(true);
-      if (perProcess === undefined || !this.#ringPasses(client, workload, context)) throw this.#refusal(false);
+    if (!this.#judge.judge(client, input)) {
+      const first = this.#judge.refusal(true);
+      if (perProcess === undefined || !this.#ringPasses(client, workload, context)) throw this.#judge.refusal(false);
       throw first;
     }
-    this.#place(client, words, batches);
+    this.#judge.place(client, words, batches);
   }
 
   /** Whether the ring would pass if nobody looked at its processes: then one of them is to blame, and not the guest's driver. */
   #ringPasses(client: Client, workload: Workload, context: GuestContext): boolean {
     const { words, at, dwords } = this.#copyRing(client, workload, context);
-    return this.#scanner.scan(inputFor(client, workload, words, at, at + dwords, 'ring'), this.#result);
-  }
-
-  #judge(client: Client, input: ScanInput): boolean {
-    const result = this.#result;
-    const accepted = this.#scanner.scan(input, result);
-    client.commands += result.commands;
-    client.dwords += result.dwords;
-    return accepted;
-  }
-
-  #refusal(ofProcess: boolean): ScanRefusal {
-    const { code, message } = this.#result;
-    return new ScanRefusal(code, ofProcess, message);
-  }
-
-  /** Puts the accepted copies where the device finds them, and their addresses into the commands that start them. */
-  #place(client: Client, words: Uint32Array, batches: HostBuffer[]): void {
-    const result = this.#result;
-    const placed: HostBuffer[] = [];
-    for (const batch of result.batches) {
-      const buffer = this.gm.allocate(Math.ceil(batch.dwords / PAGE_DWORDS), client.id);
-      batches.push(buffer);
-      placed.push(buffer);
-      client.copied.batches += batch.dwords * 4;
-      buffer.memory.words.set(batch.words.subarray(0, batch.dwords), buffer.memory.at);
-    }
-    result.batches.forEach((batch: ShadowBatch, i: number) => {
-      for (const site of batch.patchAt) {
-        const parent = site.batch < 0 ? null : placed[site.batch]!.memory;
-        const target = parent ? parent.words : words;
-        const index = parent ? parent.at + site.dword : site.dword;
-        target[index] = placed[i]!.gmadr;
-        if (site.wide) target[index + 1] = 0;
-      }
-    });
+    return this.#judge.passes(inputFor(client, workload, words, at, at + dwords, 'ring'));
   }
 }
 
 /** As the engine saved it last. */
-function timestampOf({ shadow }: Prepared): number {
+function timestampOf({ shadow }: PreparedContext): number {
   const { words, at } = shadow.image.memory;
   return words[at + PAGE_DWORDS + CTX.CTX_TIMESTAMP]!;
 }
@@ -369,23 +323,4 @@ function inputFor(
 /** A per-context batch has no stated length; it ends in its page (i915 uses a few cachelines of one). */
 function restOfPage(gmadr: number): number {
   return PAGE_SIZE - (gmadr & 0xfff);
-}
-
-/** Copies guest memory by graphics address, page by page. @throws XengtError XENGT_E_CONTEXT at a page that is not mapped */
-function copyGmadr(client: Client, gmadr: number, bytes: number, into: Uint32Array, at: number, what: string): void {
-  for (let done = 0; done < bytes; ) {
-    const address = gmadr + done;
-    const from = client.locate(Math.floor(address / PAGE_SIZE));
-    if (from < 0) {
-      throw new XengtError(
-        'XENGT_E_CONTEXT',
-        `${what}: GMADR 0x${address.toString(16)} is not mapped by the guest's GGTT`,
-      );
-    }
-    const offset = (address & 0xfff) >>> 2;
-    const dwords = Math.min((bytes - done) / 4, PAGE_DWORDS - offset);
-    into.set(client.words.subarray(from + offset, from + offset + dwords), at);
-    at += dwords;
-    done += dwords * 4;
-  }
 }

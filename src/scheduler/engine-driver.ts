@@ -6,6 +6,7 @@
  */
 import type { Gpu } from '../gpu/index.js';
 import {
+  CONTEXT_SWITCH,
   CSB,
   CSB_ENTRIES,
   ENGINES,
@@ -16,8 +17,10 @@ import {
   RING,
   RUN_LIST_ENABLE,
 } from '../hw/index.js';
+import { PreparedContext } from './dispatch.js';
 import type { HostBuffer } from './host-gm.js';
 import type { IdleContext } from './idle-context.js';
+import { own, type Prepared, type WorkDriver } from './work.js';
 
 const MASKED_ENABLE_RUN_LIST = ((RUN_LIST_ENABLE << 16) | RUN_LIST_ENABLE) >>> 0;
 /** EXECLIST_STATUS, low half: a list waits, slot 1 and 0 hold a list, slot 1 and 0 run. Source: PRM BDW Vol 2c EXECLIST_STATUS. */
@@ -31,7 +34,8 @@ const IDLE_ID = 0xfffff;
 /** Context ids that a submission may have are less than this. */
 export const CONTEXT_IDS = IDLE_ID;
 
-export class EngineDriver {
+export class EngineDriver implements WorkDriver {
+  readonly endBits = 1 << CONTEXT_SWITCH;
   /** It was asked to make room, and nothing runs any more that was submitted before. */
   madeRoom = false;
   readonly #base: number;
@@ -63,8 +67,13 @@ export class EngineDriver {
   }
 
   /** Submits one context: descriptor low half (LRCA and flags) and context id. */
-  submit(descriptor: number, contextId: number): void {
+  submit(prepared: Prepared, contextId: number): void {
+    const { descriptor } = own(PreparedContext, prepared);
     this.madeRoom = false;
+    this.#submit(descriptor, contextId);
+  }
+
+  #submit(descriptor: number, contextId: number): void {
     const elsp = this.#base + RING.ELSP;
     this.gpu.write32(elsp, 0);
     this.gpu.write32(elsp, 0);
@@ -74,7 +83,8 @@ export class EngineDriver {
 
   /** Takes the engine from what runs, at the next point where that may be broken off; `madeRoom` tells when. */
   makeRoom(): void {
-    this.submit(this.idleContext.prepare(), IDLE_ID);
+    this.madeRoom = false;
+    this.#submit(this.idleContext.prepare(), IDLE_ID);
   }
 
   /** Drains the status buffer. @returns whether `contextId` ran to its end */

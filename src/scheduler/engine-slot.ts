@@ -1,11 +1,10 @@
 /** One engine as the arbiter keeps it: what drives it, what runs on it, and where its time and its clients' time went. */
 import { NEVER, NS_PER_S } from '../base/index.js';
 import type { Client } from './client.js';
-import type { Prepared } from './dispatch.js';
-import type { EngineDriver } from './engine-driver.js';
 import type { EngineLedger } from './ledger.js';
 import { NO_WAITS, type WaitStats, Waits } from './waits.js';
 import type { Watch } from './watch.js';
+import type { Prepared, WorkDriver } from './work.js';
 import type { Workload } from './workload.js';
 
 export interface Running {
@@ -59,7 +58,7 @@ export class EngineSlot {
   readonly #longest: number[] = [];
 
   constructor(
-    readonly driver: EngineDriver,
+    readonly driver: WorkDriver,
     readonly ledger: EngineLedger,
   ) {}
 

@@ -4,21 +4,19 @@
  */
 import { type Clock, NEVER, reasonOf, XengtError } from '../base/index.js';
 import type { ScanCode } from '../cmd-parser/index.js';
-import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
+import type { Gpu } from '../gpu/index.js';
 import { CONTEXT_SWITCH, ENGINES, type EngineId } from '../hw/index.js';
 import type { Client } from './client.js';
 import { DeviceInterrupts } from './device-interrupts.js';
-import type { Dispatcher, Prepared } from './dispatch.js';
-import { CONTEXT_IDS, EngineDriver } from './engine-driver.js';
+import { CONTEXT_IDS } from './engine-driver.js';
 import { EngineSlot } from './engine-slot.js';
-import type { HostGm } from './host-gm.js';
-import { IdleContext } from './idle-context.js';
 import { EngineLedger } from './ledger.js';
 import { RegisterSwitch } from './register-switch.js';
 import { ScanRefusal } from './scan-stats.js';
 import { STRIKES } from './strikes.js';
 import type { Turns } from './turns.js';
 import { COMPLETE_UNTOLD, GOES_ON, HANG_LIMITS, type HangLimits, LOST, Watch } from './watch.js';
+import type { Prepared, WorkDispatcher, WorkDriver } from './work.js';
 import type { Workload, WorkloadResult } from './workload.js';
 
 /** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
@@ -28,8 +26,8 @@ export interface EnginesParts {
   readonly gpu: Gpu;
   readonly clock: Clock;
   readonly realTime: Clock;
-  readonly gm: HostGm;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: WorkDispatcher;
+  readonly driverOf: (engine: EngineId) => WorkDriver;
   readonly turns: Turns;
   /** By vGPU id. */
   readonly clients: readonly (Client | undefined)[];
@@ -66,7 +64,7 @@ export class Engines {
   readonly #gpu: Gpu;
   readonly #clock: Clock;
   readonly #realTime: Clock;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: WorkDispatcher;
   readonly #registers: RegisterSwitch;
   readonly #interrupts: DeviceInterrupts;
   readonly #turns: Turns;
@@ -89,15 +87,7 @@ export class Engines {
     this.#registers = new RegisterSwitch(gpu, gpu.platform);
     this.#interrupts = new DeviceInterrupts(gpu);
     for (const engine of gpu.platform.engines) {
-      this.slots[engine] = new EngineSlot(
-        new EngineDriver(
-          gpu,
-          engine,
-          parts.gm.allocate(1, OWNER_MEDIATOR),
-          new IdleContext(gpu.platform, engine, parts.gm),
-        ),
-        new EngineLedger(parts.realTime.now()),
-      );
+      this.slots[engine] = new EngineSlot(parts.driverOf(engine), new EngineLedger(parts.realTime.now()));
     }
   }
 
@@ -213,7 +203,7 @@ export class Engines {
         running.watch.progressed(this.#clock.now());
         running.client.parts.events.engineInterrupt(engine, toGuest);
       }
-      if ((bits & (1 << CONTEXT_SWITCH)) === 0) continue;
+      if ((bits & slot.driver.endBits) === 0) continue;
       if (slot.driver.completed(running?.contextId ?? 0) && running) this.#complete(engine, slot);
       if (slot.driver.madeRoom) this.#roomMade(engine, slot);
     }
@@ -304,7 +294,7 @@ export class Engines {
     slot.running = { client, workload, prepared, contextId: this.#serial, watch, since, taken, again };
     watch.begin(this.#serial, since);
     slot.ledger.run(client.id, this.#realTime.now());
-    slot.driver.submit(prepared.descriptor, this.#serial);
+    slot.driver.submit(prepared, this.#serial);
   }
 
   #refused(client: Client, workload: Workload, error: unknown): void {

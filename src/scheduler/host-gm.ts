@@ -4,7 +4,7 @@
  */
 import { PAGE_SIZE, XengtError } from '../base/index.js';
 import type { DmaPages, Gpu } from '../gpu/index.js';
-import { frameHi, frameLo, PTE_PRESENT } from '../hw/index.js';
+import { type GgttFormat, ggttFormat, PTE_PRESENT } from '../hw/index.js';
 
 interface Run {
   page: number;
@@ -20,12 +20,14 @@ export interface HostBuffer {
 
 export class HostGm {
   readonly #free: Run[];
+  readonly #format: GgttFormat;
 
   /** @param ranges page ranges of the GGTT that no vGPU is given */
   constructor(
     private readonly gpu: Gpu,
     ranges: readonly { readonly firstPage: number; readonly pages: number }[],
   ) {
+    this.#format = ggttFormat(gpu.platform);
     this.#free = ranges.map((range) => ({ page: range.firstPage, pages: range.pages }));
   }
 
@@ -40,16 +42,37 @@ export class HostGm {
     if (run.pages === 0) this.#free.splice(this.#free.indexOf(run), 1);
     for (let i = 0; i < pages; i++) {
       const mfn = memory.mfn + i;
-      this.gpu.writeGgtt(page + i, (frameLo(mfn) | PTE_PRESENT) >>> 0, frameHi(mfn));
+      this.gpu.writeGgtt(page + i, this.#format.lo(mfn, PTE_PRESENT), this.#format.hi(mfn));
     }
     return { memory, gmadr: page * PAGE_SIZE };
   }
 
   free(buffer: HostBuffer): void {
+    const { memory } = buffer;
     const page = buffer.gmadr / PAGE_SIZE;
-    const { pages } = buffer.memory;
+    this.giveEntries(page, memory.pages);
+    this.gpu.free(memory);
+  }
+
+  /** Entries of the GGTT without memory behind them, the first a multiple of `align`. @throws XengtError XENGT_E_NO_SPACE */
+  takeEntries(count: number, align: number): number {
+    for (const run of this.#free) {
+      const first = Math.ceil(run.page / align) * align;
+      const after = run.page + run.pages - first - count;
+      if (after < 0) continue;
+      const at = this.#free.indexOf(run);
+      const pieces = [
+        { page: run.page, pages: first - run.page },
+        { page: first + count, pages: after },
+      ];
+      this.#free.splice(at, 1, ...pieces.filter(({ pages }) => pages > 0));
+      return first;
+    }
+    throw new XengtError('XENGT_E_NO_SPACE', `mediator graphics memory: no ${count} consecutive entries left`);
+  }
+
+  giveEntries(page: number, pages: number): void {
     for (let i = 0; i < pages; i++) this.gpu.writeGgtt(page + i, 0, 0);
-    this.gpu.free(buffer.memory);
     const after = this.#free.findIndex((run) => run.page > page);
     const index = after < 0 ? this.#free.length : after;
     this.#free.splice(index, 0, { page, pages });

@@ -6,7 +6,7 @@
  */
 import { NS_PER_MS, NS_PER_S } from '../base/index.js';
 import { RING } from '../hw/index.js';
-import type { EngineDriver } from './engine-driver.js';
+import type { WorkDriver } from './work.js';
 
 /** When a workload is given up. */
 export interface HangLimits {
@@ -83,7 +83,7 @@ export class Watch {
   }
 
   /** @param wanted somebody else waits for the engine: until then nobody is hurt by one that stands still, but for the limit of a run */
-  look(driver: EngineDriver, now: number, wanted: boolean): Finding {
+  look(driver: WorkDriver, now: number, wanted: boolean): Finding {
     const { checkNs, stuckNs, runNs } = this.#limits;
     this.due = now + checkNs;
     if (driver.completed(this.#contextId)) return COMPLETE_UNTOLD;

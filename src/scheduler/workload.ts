@@ -17,6 +17,8 @@ export interface Workload {
   /** Ring offsets in bytes: commands from head up to tail, wrapping at the ring's end. */
   readonly head: number;
   readonly tail: number;
+  /** Where work is submitted by rings: GMADR of the ring, and its size. It says nothing of contexts then: `lrca` is 0. */
+  readonly ring?: { readonly start: number; readonly bytes: number };
 }
 
 /**

@@ -2,7 +2,17 @@
  * Behaviour of the registers that reach beyond the register file: interrupts, submission, reset, fences, PVINFO and device
  * counters. Small handlers by the names that the register tables use; the tables say which register has which.
  */
-import { ENGINES, FENCE_BASE, GDRST_FULL, PPGTT_ENABLE, PVINFO_BASE, RUN_LIST_ENABLE } from '../hw/index.js';
+import {
+  ENGINES,
+  type EngineId,
+  engineOfHwsPga,
+  FENCE_BASE,
+  GDRST_FULL,
+  type Platform,
+  PPGTT_ENABLE,
+  PVINFO_BASE,
+  RUN_LIST_ENABLE,
+} from '../hw/index.js';
 import { type Handlers, merge, type ReadHandler, STANDARD_HANDLERS, type WriteHandler } from '../mmio/index.js';
 import { type DisplayHandler, displayHandlers } from './display/index.js';
 import { engineAt } from './engine-at.js';
@@ -25,6 +35,10 @@ function interruptMask(vgpu: Vgpu, offset: number, value: number): void {
   vgpu.bank[offset >>> 2] = value;
   vgpu.irq.changed();
   vgpu.display.interruptMasksChanged();
+}
+
+function statusPageEngine({ submission }: Platform, offset: number): EngineId | -1 {
+  return submission === 'rings' ? engineOfHwsPga(offset) : engineAt(offset);
 }
 
 const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
@@ -50,10 +64,17 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       vgpu.port(engineAt(offset))?.writePointer(value);
     },
   },
-  /** Execlists only: a tail written to the ring register moves nothing, and says that the driver expects ring buffers. */
+  /** With execlists a tail written to the register moves nothing, and says that the driver expects ring buffers. */
   ringTailWrite: {
     write(vgpu, offset, value) {
-      vgpu.bank[offset >>> 2] = value;
+      const ring = vgpu.ring(engineAt(offset));
+      if (ring === undefined) vgpu.bank[offset >>> 2] = value;
+      else ring.writeTail(value);
+    },
+  },
+  ringStopWrite: {
+    write(vgpu, offset, value) {
+      vgpu.ring(engineAt(offset))?.writeMode(value);
     },
   },
   ringModeWrite: {
@@ -73,7 +94,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   },
   hwsPgaWrite: {
     write(vgpu, offset, value) {
-      if ((value & 0xfff) !== 0 || !vgpu.setHwsp(engineAt(offset), value >>> 0)) {
+      if ((value & 0xfff) !== 0 || !vgpu.setHwsp(statusPageEngine(vgpu.platform, offset), value >>> 0)) {
         vgpu.refuse('hws-pga-range');
         return;
       }

@@ -8,6 +8,7 @@ import {
   COMMAND_INTX_DISABLE,
   COMMAND_MASTER,
   COMMAND_MEMORY,
+  GMCH_CTL_GEN7,
   MSI_ENABLE,
   PCI,
   PCI_BARS,
@@ -263,8 +264,9 @@ function compile({ platform, apertureBytes }: PciConfigOptions): Layout {
   }
   put(layout.reset, PCI.DEVICE, 2, platform.deviceId);
   put(layout.reset, PCI.REVISION, 1, platform.revision);
-  for (const { offset, type, bytes } of PCI_BARS) {
-    const size = bytes ?? apertureBytes;
+  if (platform.gen === 7) put(layout.reset, PCI.GMCH_CTL, 2, GMCH_CTL_GEN7);
+  for (const { bar, offset, type } of PCI_BARS) {
+    const size = bar === 0 ? platform.bar0Bytes : apertureBytes;
     put(layout.reset, offset, 4, type);
     put(layout.writable, offset, 4, ~(size - 1));
     put(layout.writable, offset + 4, 4, 0xffffffff);

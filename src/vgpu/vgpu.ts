@@ -5,7 +5,7 @@
 import { type Clock, type GuestMemory, NEVER, PAGE_SIZE, reasonOf, XengtError } from '../base/index.js';
 import type { Gpu } from '../gpu/index.js';
 import { GgttSlice, type ShadowAudit, ShadowPpgtt } from '../gtt/index.js';
-import { ENGINES, type EngineId, FENCE_BASE, type Grant, type Platform } from '../hw/index.js';
+import { ENGINES, type EngineId, FENCE_BASE, type Grant, ggttFormat, type Platform } from '../hw/index.js';
 import type { GuestPort, PlainRegisters, Space, TrapSink } from '../hypervisor/index.js';
 import { type Policy, RegisterFile } from '../mmio/index.js';
 import type { Arbiter, ArbiterEvents, ScanProcesses, WorkloadResult } from '../scheduler/index.js';
@@ -17,6 +17,7 @@ import { VirtualInterrupts } from './interrupts.js';
 import { OpRegion } from './opregion.js';
 import { PciConfig } from './pci-config.js';
 import { Pvinfo } from './pvinfo.js';
+import { RingPort } from './ring-port.js';
 import { type PageTables, trackingOf } from './write-tracking.js';
 
 export interface VgpuOptions {
@@ -43,8 +44,6 @@ const APERTURE = 2;
 const CONFIG = 3;
 
 const MMIO_BYTES = 0x200000;
-const GGTT_OFFSET = 0x800000;
-const BAR0_BYTES = 0x1000000;
 /** A guest's page tables for 2 GiB of mappings take 4 MiB; this bounds what a hostile one can make the mediator hold. */
 export const MAX_SHADOW_PAGES = 16384;
 
@@ -88,7 +87,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   lastDropped: string | null = null;
 
   readonly #options: VgpuOptions;
-  readonly #ports: (ExeclistPort | undefined)[] = [];
+  readonly #ports: (ExeclistPort | RingPort | undefined)[] = [];
+  /** Of the GGTT's entries in BAR 0. */
+  readonly #ggttOffset: number;
   readonly #aperture: Aperture;
   readonly #opregion: OpRegion;
   #guest: GuestPort | null = null;
@@ -102,6 +103,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     const { grant, platform } = options;
     this.#options = options;
     this.platform = platform;
+    this.#ggttOffset = platform.bar0Bytes / 2;
     this.grant = grant;
     this.#scanProcesses = options.scanProcesses ?? 'needed';
     this.pageTables = options.pageTables ?? 'auto';
@@ -122,6 +124,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
           { firstPage: grant.highStart / PAGE_SIZE, pages: grant.highBytes / PAGE_SIZE },
         ],
         totalEntries: platform.ggttEntries,
+        format: ggttFormat(platform),
       },
       { setEntry: (page, lo, hi) => this.#setGgttEntry(page, lo, hi) },
     );
@@ -141,7 +144,10 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     // A DisplayPort monitor answers on AUX only: answering on the DDC pins too would show an HDMI monitor on the same port.
     this.display = new Display(this, { monitor, edid, outputs, ddc: false });
     this.#aperture = new Aperture(this);
-    for (const engine of platform.engines) this.#ports[engine] = new ExeclistPort(this, engine);
+    const rings = platform.submission === 'rings';
+    for (const engine of platform.engines) {
+      this.#ports[engine] = rings ? new RingPort(this, engine) : new ExeclistPort(this, engine);
+    }
     this.#initialise();
   }
 
@@ -334,9 +340,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
         this.traps[2 * MMIO]!++;
         return this.#readRegister(offset, bytes);
       }
-      if (offset >= GGTT_OFFSET && offset < BAR0_BYTES) {
+      if (offset >= this.#ggttOffset && offset < this.platform.bar0Bytes) {
         this.traps[2 * GGTT]!++;
-        const lo = this.ggtt.read(offset - GGTT_OFFSET, bytes);
+        const lo = this.ggtt.read(offset - this.#ggttOffset, bytes);
         this.readHi = this.ggtt.readHi;
         return lo;
       }
@@ -360,9 +366,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       if (offset < MMIO_BYTES) {
         this.traps[2 * MMIO + 1]!++;
         this.#writeRegister(offset, bytes, lo, hi);
-      } else if (offset >= GGTT_OFFSET && offset < BAR0_BYTES) {
+      } else if (offset >= this.#ggttOffset && offset < this.platform.bar0Bytes) {
         this.traps[2 * GGTT + 1]!++;
-        if (this.#failsafe === null) this.ggtt.write(offset - GGTT_OFFSET, bytes, lo, hi);
+        if (this.#failsafe === null) this.ggtt.write(offset - this.#ggttOffset, bytes, lo, hi);
       } else {
         this.refuse('bar0-hole');
       }
@@ -399,7 +405,13 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   // ---- what registers reach
 
   port(engine: EngineId | -1): ExeclistPort | undefined {
-    return this.#ports[engine];
+    const port = this.#ports[engine];
+    return port instanceof ExeclistPort ? port : undefined;
+  }
+
+  ring(engine: EngineId | -1): RingPort | undefined {
+    const port = this.#ports[engine];
+    return port instanceof RingPort ? port : undefined;
   }
 
   now(): number {

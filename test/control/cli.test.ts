@@ -180,7 +180,12 @@ describe('errors end with the exit code of their class, a sentence and a remedy'
     ['an option that is none', 'vgpu list --all', 2, /unknown option '--all'/],
     ['an argument too few', 'vgpu show', 2, /missing required argument 'vgpu'/],
     ['a count that is none', 'top -n 0', 2, /Allowed: a whole number from 1/],
-    ['a configuration error', 'serve --platform HSW', 2, /--platform: "HSW".*allowed: BDW, SKL.*\n.*XENGT_E_CONFIG/],
+    [
+      'a configuration error',
+      'serve --platform BXT',
+      2,
+      /--platform: "BXT".*allowed: HSW, BDW, SKL.*\n.*XENGT_E_CONFIG/,
+    ],
   ];
   test.each(cases)('%s', async (_what, args, code, text) => {
     const ran = await at(args);

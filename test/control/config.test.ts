@@ -26,10 +26,21 @@ const vgpu = (change: object) =>
 
 describe('a wrong configuration is refused with its key and what is allowed', () => {
   const cases: readonly [what: string, message: string, names: string, allowed: RegExp][] = [
-    ['platform flag', refusal({ platform: 'ICL' }), '--platform', /BDW, SKL, KBL, CFL, CML/],
-    ['a platform that hosts no vGPUs', refusal({ platform: 'HSW' }), '--platform', /HSW and BXT are known to the comm/],
-    ['platform variable', refusal({}, { XENGT_PLATFORM: 'ICL' }), 'XENGT_PLATFORM', /BDW, SKL, KBL, CFL, CML/],
-    ['platform in the file', refusal(file({ platform: 7 })), 'platform in ', /7 is not allowed; allowed: BDW, SKL/],
+    ['platform flag', refusal({ platform: 'ICL' }), '--platform', /HSW, BDW, SKL, KBL, CFL, CML/],
+    ['a platform that hosts no vGPUs', refusal({ platform: 'BXT' }), '--platform', /BXT is known to the command sca/],
+    [
+      'an aperture that its drivers do not take',
+      refusal({ platform: 'HSW', aperture: '1024' }),
+      'aperture: ',
+      /drivers of HSW take no more than 512 MiB, not 1024/,
+    ],
+    ['platform variable', refusal({}, { XENGT_PLATFORM: 'ICL' }), 'XENGT_PLATFORM', /HSW, BDW, SKL, KBL, CFL, CML/],
+    [
+      'platform in the file',
+      refusal(file({ platform: 7 })),
+      'platform in ',
+      /7 is not allowed; allowed: HSW, BDW, SKL/,
+    ],
     ['aperture flag', refusal({ aperture: '300' }), '--aperture', /300 is not allowed; allowed: 256, 512, 1024, 2048/],
     ['aperture that is no number', refusal({ aperture: '1G' }), '--aperture', /256, 512, 1024, 2048/],
     ['aperture variable', refusal({}, { XENGT_APERTURE_MIB: '-256' }), 'XENGT_APERTURE_MIB', /256, 512/],
@@ -181,7 +192,16 @@ describe('a right configuration', () => {
 
   test('knows every platform of the hardware table that hosts vGPUs', () => {
     expect([...PLATFORM_NAMES].sort()).toEqual(VGPU_PLATFORMS.map(({ name }) => name).sort());
-    const entries = Math.min(...VGPU_PLATFORMS.map((platform) => platform.ggttEntries));
-    expect(APERTURE_SIZES.every((size) => size * 256 <= entries)).toBe(true);
+    for (const { ggttEntries, mostApertureMiB } of VGPU_PLATFORMS) {
+      expect(mostApertureMiB * 256).toBeLessThanOrEqual(ggttEntries);
+      expect(APERTURE_SIZES).toContain(mostApertureMiB);
+    }
+  });
+
+  test('gives Haswell the aperture that its drivers take, and no larger one', () => {
+    expect(loadConfig({ platform: 'HSW' }, {}).apertureMiB).toBe(512);
+    expect(loadConfig({ platform: 'HSW', aperture: '256' }, {}).apertureMiB).toBe(256);
+    expect(() => loadConfig({ platform: 'HSW', aperture: '1024' }, {})).toThrow(/no more than 512 MiB/);
+    expect(loadConfig({}, {}).apertureMiB).toBe(1024);
   });
 });

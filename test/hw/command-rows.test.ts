@@ -148,7 +148,9 @@ describe('each row', () => {
     for (const row of COMMANDS.filter(({ platforms }) => platforms === 1)) {
       const other = COMMANDS.find(({ name, platforms }) => name === row.name && platforms !== 1);
       const count = row.addresses?.length ?? 0;
-      if (count === 0 || other === undefined) continue;
+      // One that differs in its handler alone has the others' addresses.
+      const alike = other?.addresses?.every((address, i) => address === row.addresses?.[i]) ?? true;
+      if (count === 0 || other === undefined || alike) continue;
       expect(
         row.addresses!.every(({ bits }) => bits === 32),
         id(row),

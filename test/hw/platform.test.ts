@@ -6,9 +6,9 @@ describe('the platforms', () => {
     expect(PLATFORMS.map(({ name, bit }) => [name, bit])).toEqual(Object.entries(P));
     expect(PLATFORMS.reduce((all, { bit }) => all | bit, 0)).toBe(P_ALL);
   });
-  it('that host vGPUs are big-core Gen8 and Gen9', () => {
-    expect(VGPU_PLATFORMS.map(({ name }) => name)).toEqual(['BDW', 'SKL', 'KBL', 'CFL', 'CML']);
-    expect(VGPU_PLATFORMS.every(({ gen }) => gen >= 8)).toBe(true);
+  it('that host vGPUs are big-core Gen7.5 to Gen9', () => {
+    expect(VGPU_PLATFORMS.map(({ name }) => name)).toEqual(['HSW', 'BDW', 'SKL', 'KBL', 'CFL', 'CML']);
+    for (const { gen, submission } of VGPU_PLATFORMS) expect(submission).toBe(gen === 7 ? 'rings' : 'execlists');
   });
   it('show PCI ids of their own and a type prefix of their generation', () => {
     expect(new Set(PLATFORMS.map(({ deviceId }) => deviceId)).size).toBe(PLATFORMS.length);
@@ -16,7 +16,7 @@ describe('the platforms', () => {
   });
   it('are found by name in either case', () => {
     expect(platformByName('bxt')).toMatchObject({ name: 'BXT', gen: 9, deviceId: 0x5a84, hostsVgpus: false });
-    expect(platformByName('HSW')).toMatchObject({ name: 'HSW', gen: 7, deviceId: 0x0412, hostsVgpus: false });
+    expect(platformByName('HSW')).toMatchObject({ name: 'HSW', gen: 7, deviceId: 0x0412, hostsVgpus: true });
     expect(platformByName('icl')).toBeUndefined();
   });
 });

@@ -15,7 +15,7 @@ test.each(PLATFORMS.filter(({ hostsVgpus }) => !hostsVgpus))(
       expect(error).toBeInstanceOf(XengtError);
       expect(error).toMatchObject({
         code: 'XENGT_E_CONFIG',
-        message: `platform: ${platform.name} hosts no vGPUs, it is known to the command scanner only; allowed: BDW, SKL, KBL, CFL, CML`,
+        message: `platform: ${platform.name} hosts no vGPUs, it is known to the command scanner only; allowed: HSW, BDW, SKL, KBL, CFL, CML`,
       });
     }
   },

@@ -130,8 +130,8 @@ function serveCommand(program: Command, engine: Engine, streams: Streams): Comma
       '--token-file <file>',
       'who has its token may change things over TCP, nobody else may ask (XENGT_TOKEN_FILE)',
     )
-    .option('--platform <name>', 'BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
-    .option('--aperture <MiB>', '256, 512, 1024 or 2048 (XENGT_APERTURE_MIB)')
+    .option('--platform <name>', 'HSW, BDW, SKL, KBL, CFL or CML (XENGT_PLATFORM)')
+    .option('--aperture <MiB>', '256, 512, 1024 or 2048; HSW: 512 at most (XENGT_APERTURE_MIB)')
     .option('--aperture-bar <bar>', 'BAR of the host that Xen guests reach as their aperture (XENGT_APERTURE_BAR)')
     .option('--policy <name>', 'how the engines are shared: shares (by weight) or priority (XENGT_POLICY)')
     .option('--state-dir <folder>', 'folder for the state of the daemon (XENGT_STATE_DIR)')

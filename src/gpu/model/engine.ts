@@ -3,7 +3,7 @@
  * engine's own time.
  */
 import { type CommandTable, compileCommands, entryDwords, entryId } from '../../hw/commands/index.js';
-import { CSB, type EngineRow, RING } from '../../hw/index.js';
+import { CSB, type EngineRow, MODE_IDLE, RING, STOP_RING } from '../../hw/index.js';
 import { Blitter } from './blitter.js';
 import { IdleCircle } from './circle.js';
 import { ContextImage } from './context.js';
@@ -12,10 +12,9 @@ import { Execlists, raiseFromEngine } from './execlists.js';
 import { compileExecutors, type ExecutorTable } from './execute/index.js';
 import { Mmu } from './mmu.js';
 import { UnprivilegedRegisters } from './privilege.js';
+import { RingPort } from './ring-port.js';
 import { CommandStream, LONGEST_COMMAND } from './stream.js';
 
-const STOP_RING = 1 << 8;
-const MODE_IDLE = 1 << 9;
 const RESET_REQUEST = 1;
 const RESET_READY = 2;
 /** Bytes of a blit that count as one command against the budget. */
@@ -41,6 +40,8 @@ export class Engine {
   polling = false;
 
   readonly #lists: Execlists;
+  /** Where the platform submits by rings; its execution lists are never written then. */
+  readonly #ring: RingPort | null;
   readonly #context: ContextImage;
   readonly #table: CommandTable;
   readonly #executors: ExecutorTable;
@@ -67,12 +68,16 @@ export class Engine {
     this.#executors = compileExecutors(this.#table);
     this.#unprivileged = new UnprivilegedRegisters(device.registers, row);
     this.#wireRegisters();
+    this.#ring =
+      device.platform.submission === 'rings'
+        ? new RingPort(device, row, this.mmu, this.stream, () => doorbell(this))
+        : null;
     this.reset(0);
   }
 
   /** There is something to do, and the engine may. */
   get runnable(): boolean {
-    return (this.#lists.running || this.#lists.pending) && !this.#hung && !this.#halted();
+    return (this.#busy || this.#lists.pending) && !this.#hung && !this.#halted();
   }
 
   /** Waits in vain: an instruction that could not be fetched or is unknown. Only a reset helps. */
@@ -102,7 +107,7 @@ export class Engine {
 
   /** A new list waits since `now`. An engine that slept starts then. */
   wake(now: number): void {
-    if (!this.#lists.running && this.time < now) this.time = now;
+    if (!this.#busy && this.time < now) this.time = now;
   }
 
   /** Engine reset: what ran is lost without a trace in its image, the registers are as after power-on. */
@@ -117,6 +122,7 @@ export class Engine {
     this.mmu.flush();
     this.#hung = false;
     this.stream.reset();
+    this.#ring?.reset();
     this.#lastHeader = 0;
     this.arbitration = true;
     this.atArbitrationPoint = false;
@@ -140,7 +146,10 @@ export class Engine {
   }
   /** Global address of a byte of the running context's status page. */
   statusPage(offset: number): number {
-    return this.#context.lrca + (offset & 0xffc);
+    return (this.#ring?.statusPage ?? this.#context.lrca) + (offset & 0xffc);
+  }
+  setContext(wanted: number): void {
+    this.#ring?.setContext(wanted);
   }
   raise(bit: number): void {
     raiseFromEngine(this.device, this.row, bit);
@@ -171,6 +180,10 @@ export class Engine {
 
   // Running.
 
+  get #busy(): boolean {
+    return this.#ring === null ? this.#lists.running : this.#ring.running || this.blitter.active;
+  }
+
   #halted(): boolean {
     const { registers } = this.device;
     const base = this.row.mmioBase;
@@ -192,7 +205,7 @@ export class Engine {
     if (this.#lists.pending && this.#takePending()) return 1;
     if (this.blitter.active) return this.#blitRows(horizon);
     this.stream.settle();
-    if (this.stream.empty) {
+    if (this.stream.empty && this.#ring === null) {
       this.#complete();
       return 1;
     }
@@ -365,7 +378,7 @@ export class Engine {
       [RING.ACTHD, () => seenAt() % 2 ** 32],
       [RING.ACTHD_UDW, () => Math.floor(seenAt() / 2 ** 32)],
       [RING.IPEHR, () => this.#lastHeader],
-      [RING.INSTDONE, () => (this.#lists.running ? ALL_DONE & ~1 : ALL_DONE)],
+      [RING.INSTDONE, () => (this.#busy ? ALL_DONE & ~1 : ALL_DONE)],
       [RING.TIMESTAMP, () => ticks() % 2 ** 32],
       [RING.TIMESTAMP_UDW, () => Math.floor(ticks() / 2 ** 32)],
       [
@@ -381,7 +394,7 @@ export class Engine {
     // A stopped ring is idle at once: between two commands, which is where a register access finds the engine.
     registers.onRead(base + RING.MI_MODE, (offset) => {
       const mode = registers.get(offset) & ~MODE_IDLE;
-      return (mode & STOP_RING) !== 0 || !this.#lists.running ? mode | MODE_IDLE : mode;
+      return (mode & STOP_RING) !== 0 || !this.#busy ? mode | MODE_IDLE : mode;
     });
     registers.onWrite(base + RING.RESET_CTL, (offset, value) => {
       this.#mayResume(() => {

@@ -8,8 +8,8 @@ import {
   CSB_ENTRIES,
   CSB_NOTHING_WRITTEN,
   DESC,
-  ENGINE_EVENTS,
   type EngineRow,
+  engineEvents,
   HWSP_CSB,
   HWSP_CSB_WRITE,
   RING,
@@ -153,6 +153,10 @@ export class Execlists {
 
 /** Raises an engine's event unless the engine's own mask holds it back; the mask's bits stand where the group's do. */
 export function raiseFromEngine(device: Device, row: EngineRow, bit: number): void {
-  if ((device.registers.get(row.mmioBase + RING.IMR) & (1 << (ENGINE_EVENTS[row.id].shift + bit))) !== 0) return;
+  if (
+    (device.registers.get(row.mmioBase + RING.IMR) & (1 << (engineEvents(device.platform)[row.id].shift + bit))) !==
+    0
+  )
+    return;
   device.interrupts.raiseEngine(row.id, bit);
 }

@@ -14,10 +14,10 @@ import {
   HWSP_CSB_WRITE,
   type Platform,
   RING,
+  STOP_RING,
 } from '../../hw/index.js';
 import type { DmaPages, Gpu } from '../port.js';
 
-const STOP_RING = 1 << 8;
 const MASKED_STOP = ((STOP_RING << 16) | STOP_RING) >>> 0;
 const MASKED_GO = (STOP_RING << 16) >>> 0;
 

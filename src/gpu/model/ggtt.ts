@@ -1,13 +1,15 @@
-/** The device's global GTT: one 64-bit entry for each page of its 4 GiB graphics address space. */
-import { frameOf, PTE_PRESENT } from '../../hw/index.js';
+/** The device's global GTT: one entry for each page of its graphics address space. */
+import { type GgttFormat, ggttFormat, type Platform, PTE_PRESENT } from '../../hw/index.js';
 
 export class GlobalGtt {
   readonly entries: number;
   readonly #words: Uint32Array;
+  readonly #format: GgttFormat;
 
-  constructor(entries: number) {
-    this.entries = entries;
-    this.#words = new Uint32Array(entries * 2);
+  constructor(platform: Pick<Platform, 'gen' | 'ggttEntries'>) {
+    this.entries = platform.ggttEntries;
+    this.#format = ggttFormat(platform);
+    this.#words = new Uint32Array(this.entries * 2);
   }
 
   lo(index: number): number {
@@ -27,6 +29,6 @@ export class GlobalGtt {
   /** Machine frame of a page of graphics address space, or -1 where no entry is present. */
   frame(page: number): number {
     const lo = this.lo(page);
-    return (lo & PTE_PRESENT) === 0 ? -1 : frameOf(lo, this.hi(page));
+    return (lo & PTE_PRESENT) === 0 ? -1 : this.#format.frameOf(lo, this.hi(page));
   }
 }

@@ -3,7 +3,20 @@
  * TLB, every access checked against who owns the frame. An access that the context has no right to is recorded and not made.
  */
 import { PAGE_SIZE } from '../../base/index.js';
-import { frameOf, frameOf2M, frameOf64K, PDE_IPS, PDE_PS, PTE_PRESENT, PTE_RW } from '../../hw/index.js';
+import {
+  frameOf,
+  frameOf2M,
+  frameOf64K,
+  GEN7_DIRECTORY_ENTRIES,
+  GEN7_PTE_VALID,
+  GEN7_TABLE_ENTRIES,
+  gen7FrameOf,
+  gen7FrameOfPde,
+  PDE_IPS,
+  PDE_PS,
+  PTE_PRESENT,
+  PTE_RW,
+} from '../../hw/index.js';
 import { OWNER_MEDIATOR } from '../port.js';
 import type { Device } from './device.js';
 import { NO_OWNER } from './memory.js';
@@ -37,6 +50,8 @@ export class Mmu {
   readonly #global = new Tlb();
   readonly #process = new Tlb();
   #fourLevel = false;
+  #twoLevel = false;
+  #directory = -1;
   /** Frames of the roots: PML4, or four page directories. */
   readonly #roots = new Float64Array(4);
   #entryLo = 0;
@@ -56,6 +71,13 @@ export class Mmu {
   setRoots(fourLevel: boolean, roots: ArrayLike<number>): void {
     this.#fourLevel = fourLevel;
     for (let i = 0; i < 4; i++) this.#roots[i] = roots[i]!;
+    this.flush();
+  }
+
+  /** Haswell: the page directory is entries of the global GTT from `entry` on; -1: there is no address space but the global one. */
+  setDirectory(entry: number): void {
+    this.#directory = entry;
+    this.#twoLevel = true;
     this.flush();
   }
 
@@ -81,6 +103,7 @@ export class Mmu {
 
   /** Machine frame behind `gma`, or -1. The frame exists and the running context may make this access. */
   translate(gma: number, global: boolean, write: boolean): number {
+    if (this.#twoLevel && this.#directory < 0) global = true;
     const tlb = global ? this.#global : this.#process;
     const page = Math.floor(gma / PAGE_SIZE);
     // Drivers like round addresses: without the upper bits they would all share a slot.
@@ -98,9 +121,9 @@ export class Mmu {
       mfn = this.#device.ggtt.frame(page);
       if (mfn < 0) return this.#fault(gma, global);
     } else {
-      mfn = this.#walk(page, gma);
+      mfn = this.#twoLevel ? this.#walkTwoLevels(page, gma) : this.#walk(page, gma);
       if (mfn < 0) return -1;
-      writable = (this.#entryLo & PTE_RW) !== 0;
+      writable = this.#twoLevel || (this.#entryLo & PTE_RW) !== 0;
     }
     if (!this.#permit(mfn, gma, write)) return -1;
     if (write && !writable) return this.#fault(gma, global);
@@ -131,6 +154,18 @@ export class Mmu {
     // In a table of 64 KiB entries hardware reads each sixteenth.
     if (!this.#entry(frameOf(this.#entryLo, this.#entryHi), large ? within & ~15 : within, gma)) return -1;
     return large ? frameOf64K(this.#entryLo, this.#entryHi) + (within & 15) : frameOf(this.#entryLo, this.#entryHi);
+  }
+
+  /** Haswell: directory entries are in the global GTT, page-table entries are 32 bits. All that is mapped can be written. */
+  #walkTwoLevels(page: number, gma: number): number {
+    if (page < 0 || page >= GEN7_DIRECTORY_ENTRIES * GEN7_TABLE_ENTRIES) return this.#fault(gma, false);
+    const pde = this.#device.ggtt.lo(this.#directory + Math.floor(page / GEN7_TABLE_ENTRIES));
+    if ((pde & GEN7_PTE_VALID) === 0) return this.#fault(gma, false);
+    const table = gen7FrameOfPde(pde);
+    if (!this.#permit(table, gma, false)) return -1;
+    const { memory } = this.#device;
+    const pte = memory.words[memory.locate(table) + (page & (GEN7_TABLE_ENTRIES - 1))]!;
+    return (pte & GEN7_PTE_VALID) === 0 ? this.#fault(gma, false) : gen7FrameOf(pte);
   }
 
   /** Reads entry `index` of the table in frame `table`. @returns whether it is present */

@@ -71,9 +71,9 @@ export class ModelGpu implements Gpu {
       platform,
       cost,
       memory: this.#memory,
-      ggtt: new GlobalGtt(platform.ggttEntries),
+      ggtt: new GlobalGtt(platform),
       registers,
-      interrupts: new InterruptTree(registers, () => {
+      interrupts: new InterruptTree(platform, registers, () => {
         this.#happened = true;
         this.onInterrupt?.();
       }),

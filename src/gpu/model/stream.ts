@@ -87,6 +87,19 @@ export class CommandStream {
     return left >= 0 ? left : left + this.#ringSize;
   }
 
+  /** The ring's place and size as its registers are now. */
+  reload(): void {
+    const { registers } = this.#device;
+    this.#ringStart = (registers.get(this.#base + RING.START) & ~0xfff) >>> 0;
+    this.#ringSize = (registers.get(this.#base + RING.CTL) & RING_PAGES) + PAGE_SIZE;
+  }
+
+  /** Goes on in the ring, at the offset that the lower bits of `value` say. */
+  moveHead(value: number): void {
+    this.#level = RING_LEVEL;
+    this.head = (value & RING_OFFSET) % this.#ringSize;
+  }
+
   /** Begins with the context whose registers have just been restored: first the parts that belong to the restore. */
   begin(): void {
     const { registers } = this.#device;

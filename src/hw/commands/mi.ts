@@ -24,6 +24,7 @@ const compares = { select: useGgtt, align: 8, extent: 8 } as const;
 const flushes = { select: { dword: 1, bit: 2 }, align: 8, extent: 'postSync', access: 'write' } as const;
 /** Largest report format. Source: PRM SKL Vol 14 "OA Report Formats". */
 const reports = { select: { dword: 1, bit: 0 }, align: 64, extent: 256, access: 'write' } as const;
+const contexts = addr32(1, { space: 'ggtt', align: 4096, extent: 'context', access: 'modify' });
 const urb = { align: 64, extent: 64 } as const;
 const runs = {
   select: { dword: 0, bit: 8, ppgttWhenSet: true },
@@ -61,11 +62,9 @@ export const MI_COMMANDS: readonly CommandRow[] = [
     addresses: [addr32(2, { space: 'ggtt', align: 4096, extent: 'surface', every: 1 })],
   }),
   mi(0x16, 'MI_SEMAPHORE_MBOX', field(8, 3), { handler: 'refuse' }),
-  mi(0x18, 'MI_SET_CONTEXT', field(8, 2), {
-    ...render,
-    handler: 'refuse',
-    addresses: [addr32(1, { space: 'ggtt', align: 4096, extent: 'context', access: 'modify' })],
-  }),
+  // How rings switch contexts; lists of contexts do without.
+  mi(0x18, 'MI_SET_CONTEXT', field(8, 2), { ...render, ...hsw, handler: 'setContext', addresses: [contexts] }),
+  mi(0x18, 'MI_SET_CONTEXT', field(8, 2), { ...render, ...gen8, handler: 'refuse', addresses: [contexts] }),
   mi(0x19, 'MI_URB_CLEAR', field(8, 2), render),
   // Haswell's field is 5:0; what lies above must be zero, so that nobody can disagree about the length.
   mi(0x1a, 'MI_MATH', field(8, ...between(2, 65)), hsw),
@@ -81,7 +80,8 @@ export const MI_COMMANDS: readonly CommandRow[] = [
     addresses: [addr32(2, storesData)],
   }),
   mi(0x20, 'MI_STORE_DATA_IMM', field(10), { ...gen8, handler: 'storeDataImm', addresses: [addr48(1, storesData)] }),
-  mi(0x21, 'MI_STORE_DATA_INDEX', field(8, 3, 4), { handler: 'refuse' }),
+  mi(0x21, 'MI_STORE_DATA_INDEX', field(8, 3, 4), { ...hsw, handler: 'storeDataIndex' }),
+  mi(0x21, 'MI_STORE_DATA_INDEX', field(8, 3, 4), { ...gen8, handler: 'refuse' }),
   mi(0x22, 'MI_LOAD_REGISTER_IMM', field(8), {
     handler: 'loadRegisterImm',
     registers: [{ dword: 1, access: 'immediatePairs' }],

@@ -49,6 +49,8 @@ export const COMMAND_HANDLERS = [
   'copyMemMem',
   'atomic',
   'pipeControl',
+  'setContext',
+  'storeDataIndex',
 ] as const;
 export type CommandHandler = (typeof COMMAND_HANDLERS)[number];
 

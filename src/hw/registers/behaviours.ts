@@ -27,6 +27,7 @@ export const WRITE_BEHAVIOURS = {
   elspWrite: 'fourth dword submits two contexts',
   ringModeWrite: 'run-list and PPGTT enables',
   ringTailWrite: 'submits ring contents where the engine is in ring mode',
+  ringStopWrite: 'a stopped ring hands nothing more over; idle once nothing of it runs',
   hwsPgaWrite: 'status page: zero or one page of the own graphics memory',
   csbPtrWrite: 'read and write pointer of the context status buffer',
   forceNonpriv: 'slot that opens one register to unprivileged batches: allowed registers only',

@@ -11,6 +11,8 @@ const L3 = [
   { name: 'SCRATCH_LNCF1', offset: 0xb008, platforms: P_BDW_UP },
   // LNCF MOCS: two 16-bit entries per dword.
   { name: 'LNCF_MOCS', offset: 0xb020, size: 128, flags: R.CMD, platforms: P_GEN9 },
+  // Haswell's switches for atomics in the L3. Source: public i915 gt/intel_gt_regs.h.
+  { name: 'SCRATCH1', offset: 0xb038, flags: R.CMD, platforms: P.HSW },
   { name: 'L3SQCREG1', offset: 0xb100, flags: R.CMD, platforms: P.BDW | P.BXT },
   { ...unnamed(0xb10c), flags: R.CMD, platforms: P.BDW },
   { name: 'REG_0xb110', offset: 0xb110, platforms: P.BDW },

@@ -20,7 +20,7 @@ const CONTROL = [
   { name: 'DISPLAY_CHICKEN2', offset: 0x42004 },
   { name: 'FUSE_STRAP', offset: 0x42014, flags: R.RO },
   { name: 'DSPCLK_GATE_D', offset: 0x42020 },
-  { name: 'CHICKEN_PAR1_1', offset: 0x42080, platforms: P_GEN9 },
+  { name: 'CHICKEN_PAR1_1', offset: 0x42080, platforms: P.HSW | P_GEN9 },
   // Bit 31: an access that nobody claimed; cleared by writing 1.
   { name: 'FPGA_DBG', offset: 0x42300, w1c: 0x80000000 },
   { name: 'DPFC_CB_BASE', offset: 0x43200 },
@@ -46,7 +46,7 @@ const BUFFER_AND_WELLS = [
   { name: 'WM2S_LP', offset: 0x45124 },
   { name: 'WM3S_LP', offset: 0x45128 },
   { name: 'WM0_PIPE_C', offset: 0x45200 },
-  { name: 'WM_MISC', offset: 0x45260, platforms: P.BDW },
+  { name: 'WM_MISC', offset: 0x45260, platforms: P.HSW | P.BDW },
   { name: 'WM_LINETIME_A', offset: 0x45270 },
   { name: 'WM_LINETIME_B', offset: 0x45274 },
   { name: 'WM_LINETIME_C', offset: 0x45278 },

@@ -3,7 +3,8 @@
  * Source: PRM SKL Vol 2c "Command Reference: Registers" (ring buffer, execlist and preemption registers), public
  * i915 intel_engine_regs.h; which of them commands may reach: the register inventory of GVT-g (intel_gvt_mmio_table.c).
  */
-import { P_ALL, P_BDW_UP, P_GEN9 } from '../platform.js';
+import { P, P_ALL, P_BDW_UP, P_GEN9 } from '../platform.js';
+import { INSTPM_SYNC_FLUSH, INSTPM_TLB_INVALIDATE, MODE_IDLE, RING7 } from '../rings.js';
 import { perEngine } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -31,7 +32,7 @@ const EVERY_ENGINE = [
   { name: 'RING_NOPID', offset: 0x94 },
   { name: 'RING_HWSTAM', offset: 0x98 },
   // Stop (bit 8) is answered with idle (bit 9): a driver waits for it before it resets the engine.
-  { name: 'RING_MI_MODE', offset: 0x9c, mirror: [1 << 8, 1 << 9], flags: MODE },
+  { name: 'RING_MI_MODE', offset: 0x9c, mirror: [1 << 8, 1 << 9], flags: MODE, platforms: P_BDW_UP },
   { name: 'RING_IMR', offset: 0xa8, reset: 0xffffffff, write: 'irqImr' },
   { name: 'RING_EIR', offset: 0xb0, w1c: 0xffffffff },
   { name: 'RING_EMR', offset: 0xb4, reset: 0xffffffff },
@@ -50,7 +51,9 @@ const EVERY_ENGINE = [
   { name: 'RING_INDIRECT_CTX', offset: 0x1c4, platforms: P_BDW_UP },
   { name: 'RING_INDIRECT_CTX_OFFSET', offset: 0x1c8, platforms: P_BDW_UP },
   { name: 'RING_ECOSKPD', offset: 0x1d0 },
-  { name: 'RING_PP_DIR_BASE', offset: 0x228 },
+  // Haswell's address-space register: commands may load it, with the shadow's directory in the place of the guest's.
+  { name: 'RING_PP_DIR_BASE', offset: 0x228, flags: R.CMD | R.CMD_PATCH, platforms: P.HSW },
+  { name: 'RING_PP_DIR_BASE', offset: 0x228, platforms: P_BDW_UP },
   { name: 'RING_ELSP', offset: 0x230, platforms: P_BDW_UP, write: 'elspWrite' },
   { name: 'RING_EXECLIST_STATUS', offset: 0x234, size: 8, flags: R.RO, platforms: P_BDW_UP },
   { name: 'RING_CONTEXT_CONTROL', offset: 0x244, flags: R.CMD, platforms: P_BDW_UP },
@@ -68,8 +71,8 @@ const EVERY_ENGINE = [
 ] as const satisfies readonly RegisterRow[];
 
 const RCS_VARIANT = [
-  { name: 'RING_INSTPM', offset: 0xc0, flags: MODE | R.IN_CTX },
-  { name: 'RING_PP_DCLV', offset: 0x220, flags: R.CMD },
+  { name: 'RING_INSTPM', offset: 0xc0, flags: MODE | R.IN_CTX, platforms: P_BDW_UP },
+  { name: 'RING_PP_DCLV', offset: 0x220, flags: R.CMD, platforms: P_BDW_UP },
   // Twelve slots. The kernel driver fills them from its ring too, so commands may write them, checked by the handler.
   {
     name: 'RING_FORCE_TO_NONPRIV',
@@ -82,7 +85,7 @@ const RCS_VARIANT = [
 ] as const satisfies readonly RegisterRow[];
 
 const OTHERS_VARIANT = [
-  { name: 'RING_INSTPM', offset: 0xc0, flags: MODE },
+  { name: 'RING_INSTPM', offset: 0xc0, flags: MODE, platforms: P_BDW_UP },
   { name: 'RING_FORCE_TO_NONPRIV', offset: 0x4d0, size: 48, platforms: P_BDW_UP, write: 'forceNonpriv' },
 ] as const satisfies readonly RegisterRow[];
 
@@ -93,7 +96,31 @@ const counter = (platforms: number) =>
     { name: 'RING_CTR_THRSH', offset: 0x17c, flags: R.CMD, platforms },
   ] as const satisfies readonly RegisterRow[];
 
-const BCS_AND_VCS = [{ name: 'RING_PP_DCLV', offset: 0x220, flags: R.CMD }] as const satisfies readonly RegisterRow[];
+const BCS_AND_VCS = [
+  { name: 'RING_PP_DCLV', offset: 0x220, flags: R.CMD, platforms: P_BDW_UP },
+] as const satisfies readonly RegisterRow[];
+
+/** Flushes and TLB invalidations are over when the write is: their bits read back clear. */
+const HASWELL = [
+  {
+    name: 'RING_INSTPM',
+    offset: 0xc0,
+    writeMask: 0xffff & ~(INSTPM_SYNC_FLUSH | INSTPM_TLB_INVALIDATE),
+    flags: MODE,
+    platforms: P.HSW,
+  },
+  // Idle is the ring's own affair: drivers look at it before they ask for a flush.
+  {
+    name: 'RING_MI_MODE',
+    offset: 0x9c,
+    writeMask: 0xffff & ~MODE_IDLE,
+    reset: MODE_IDLE,
+    flags: MODE,
+    platforms: P.HSW,
+    write: 'ringStopWrite',
+  },
+  { name: 'RING_PP_DCLV', offset: RING7.PP_DCLV, flags: R.CMD | R.CMD_PATCH, platforms: P.HSW },
+] as const satisfies readonly RegisterRow[];
 
 const ONE_ENGINE = [
   { name: 'BSD_RNCID', offset: 0x12198, flags: R.GMADR | R.CMD },
@@ -107,5 +134,6 @@ export const ENGINE_ROWS: readonly RegisterRow[] = [
   ...perEngine(counter(P_ALL), 'RCS', 'VCS'),
   ...perEngine(counter(P_BDW_UP), 'BCS', 'VECS', 'VCS2'),
   ...perEngine(BCS_AND_VCS, 'BCS', 'VCS'),
+  ...perEngine(HASWELL),
   ...ONE_ENGINE,
 ];

@@ -31,7 +31,7 @@ const MEMORY_INTERFACE = [
   { name: 'DONE_REG', offset: 0x40b0, platforms: P.BXT },
   { name: 'PRIVATE_PAT_LO', offset: 0x40e0, platforms: P_BDW_UP },
   { name: 'PRIVATE_PAT_HI', offset: 0x40e4, platforms: P_BDW_UP },
-  { name: 'BSD_HWS_PGA', offset: 0x4180, flags: R.CMD | R.GMADR },
+  { name: 'BSD_HWS_PGA', offset: 0x4180, flags: R.CMD | R.GMADR, platforms: P_BDW_UP },
   { name: 'RING_FAULT_VCS', offset: 0x4194, platforms: P_BDW_UP },
   unnamed(0x41d0),
   // TLB invalidation, one per engine: RCS, VCS, VCS2, BCS, VECS.
@@ -41,9 +41,9 @@ const MEMORY_INTERFACE = [
   { name: 'TLB_INV_BCS', offset: 0x426c, platforms: P_BDW_UP, write: 'tlbControl' },
   { name: 'TLB_INV_VECS', offset: 0x4270, platforms: P_BDW_UP, write: 'tlbControl' },
   { name: 'REG_0x4274', offset: 0x4274, platforms: P_BDW_UP, write: 'tlbControl' },
-  { name: 'BLT_HWS_PGA', offset: 0x4280, flags: R.CMD | R.GMADR },
+  { name: 'BLT_HWS_PGA', offset: 0x4280, flags: R.CMD | R.GMADR, platforms: P_BDW_UP },
   { name: 'RING_FAULT_BCS', offset: 0x4294, platforms: P_BDW_UP },
-  { name: 'VEBOX_HWS_PGA', offset: 0x4380, flags: R.CMD | R.GMADR },
+  { name: 'VEBOX_HWS_PGA', offset: 0x4380, flags: R.CMD | R.GMADR, platforms: P_BDW_UP },
   { name: 'RING_FAULT_VECS', offset: 0x4394, platforms: P_BDW_UP },
   { name: 'RING_FAULT_VCS2', offset: 0x4494, platforms: P_BDW_UP },
   { name: 'GAMTARBMODE', offset: 0x4a08, platforms: P_BDW_UP },
@@ -61,6 +61,18 @@ const MEMORY_INTERFACE = [
   { name: 'TRVADR', offset: 0x4df0, flags: R.CMD | R.IN_CTX, platforms: P_GEN9 },
   { name: 'TRTTE', offset: 0x4df4, flags: R.CMD | R.IN_CTX | R.PM_SAVE, platforms: P_GEN9, write: 'trtte' },
   { name: 'TRTT_CHICKEN', offset: 0x4dfc, flags: R.IN_CTX | R.PM_SAVE, platforms: P_GEN9 },
+] as const satisfies readonly RegisterRow[];
+
+/** Haswell's status page addresses, and what its engines' page faults leave. */
+const HASWELL = [
+  { name: 'RING_FAULT_RCS', offset: 0x4094, platforms: P.HSW },
+  { name: 'RING_FAULT_VCS', offset: 0x4194, platforms: P.HSW },
+  { name: 'RING_FAULT_BCS', offset: 0x4294, platforms: P.HSW },
+  { name: 'RING_FAULT_VECS', offset: 0x4394, platforms: P.HSW },
+  { name: 'RENDER_HWS_PGA', offset: 0x4080, flags: R.GMADR, platforms: P.HSW, write: 'hwsPgaWrite' },
+  { name: 'BSD_HWS_PGA', offset: 0x4180, flags: R.CMD | R.GMADR, platforms: P.HSW, write: 'hwsPgaWrite' },
+  { name: 'BLT_HWS_PGA', offset: 0x4280, flags: R.CMD | R.GMADR, platforms: P.HSW, write: 'hwsPgaWrite' },
+  { name: 'VEBOX_HWS_PGA', offset: 0x4380, flags: R.CMD | R.GMADR, platforms: P.HSW, write: 'hwsPgaWrite' },
 ] as const satisfies readonly RegisterRow[];
 
 const FUSES_AND_CLOCKS = [
@@ -123,6 +135,7 @@ const APERTURE_SIDE = [
 export const GT_ROWS: readonly RegisterRow[] = [
   ...LOW,
   ...MEMORY_INTERFACE,
+  ...HASWELL,
   ...FUSES_AND_CLOCKS,
   ...BLOCK_CONTROLS,
   ...APERTURE_SIDE,

@@ -31,6 +31,8 @@ export * from './types.js';
 export const MMIO_BYTES = 0x200000;
 /** A reset of the graphics engines restores the registers below this offset; above are display and PCI-side blocks. */
 export const GT_RESET_END = 0x44200;
+/** On Haswell the display's and the GT's interrupt registers are there, which such a reset leaves alone. */
+export const GT_RESET_END_GEN7 = 0x44000;
 
 export const REGISTER_ROWS: readonly RegisterRow[] = [
   ...ENGINE_ROWS,

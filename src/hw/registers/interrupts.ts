@@ -4,13 +4,12 @@
  * Source: PRM BDW/SKL Vol 2c "Interrupts"; public i915_reg.h.
  */
 import { GROUP, INTERRUPT_GROUPS, IRQ_IER, IRQ_IIR, IRQ_IMR, IRQ_ISR, MASTER_IRQ } from '../interrupts.js';
-import { P_ALL, P_BDW_UP } from '../platform.js';
+import { P_BDW_UP } from '../platform.js';
 import { R, type RegisterRow } from './types.js';
 
 const GROUP_ROWS: readonly RegisterRow[] = INTERRUPT_GROUPS.flatMap((group, index): RegisterRow[] => {
-  // The PCH has had its group since before Gen8; the others came with Gen8.
   const south = index === GROUP.SDE;
-  const platforms = south ? P_ALL : P_BDW_UP;
+  const { platforms } = group;
   return [
     {
       name: `${group.name}_ISR`,
@@ -35,8 +34,8 @@ const SINGLE = [
   { name: 'REG_0x44484', offset: 0x44484, platforms: P_BDW_UP },
   { name: 'REG_0x4448c', offset: 0x4448c, platforms: P_BDW_UP },
   // A vGPU has no self-refresh panel, so nothing is ever pending; drivers check that it reads 0.
-  { name: 'EDP_PSR_IMR', offset: 0x64834, writeMask: 0, platforms: P_BDW_UP },
-  { name: 'EDP_PSR_IIR', offset: 0x64838, writeMask: 0, platforms: P_BDW_UP },
+  { name: 'EDP_PSR_IMR', offset: 0x64834, writeMask: 0 },
+  { name: 'EDP_PSR_IIR', offset: 0x64838, writeMask: 0 },
   // Ports B, C, D and A: each has long and short pulse status in two bits, cleared by writing 1.
   { name: 'PCH_PORT_HOTPLUG', offset: 0xc4030, w1c: 0x03030303 },
   { name: 'PCH_PORT_HOTPLUG2', offset: 0xc403c, w1c: 0x3 },

@@ -2,7 +2,7 @@
  * Pipes A, B, C: scan-out position, colour conversion, palettes, fitters and scalers.
  * Source: PRM BDW/SKL Vol 2c "PIPE_*", "PS_*"; public i915_reg.h.
  */
-import { P_BDW_UP, P_GEN9 } from '../platform.js';
+import { P, P_BDW_UP, P_GEN9 } from '../platform.js';
 import { type Instance, PIPES, perInstance, unnamed } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -85,13 +85,13 @@ const SCALERS: readonly Instance[] = [
 ];
 
 const SINGLE = [
-  { name: 'CHICKEN_PIPESL_1_A', offset: 0x420b0, platforms: P_BDW_UP },
-  { name: 'CHICKEN_PIPESL_1_B', offset: 0x420b4, platforms: P_BDW_UP },
-  { name: 'CHICKEN_PIPESL_1_C', offset: 0x420b8, platforms: P_BDW_UP },
-  { name: 'CHICKEN_TRANS_A', offset: 0x420c0, platforms: P_GEN9 },
-  { name: 'CHICKEN_TRANS_B', offset: 0x420c4, platforms: P_GEN9 },
-  { name: 'CHICKEN_TRANS_C', offset: 0x420c8, platforms: P_GEN9 },
-  { name: 'CHICKEN_TRANS_EDP', offset: 0x420cc, platforms: P_GEN9 },
+  { name: 'CHICKEN_PIPESL_1_A', offset: 0x420b0 },
+  { name: 'CHICKEN_PIPESL_1_B', offset: 0x420b4 },
+  { name: 'CHICKEN_PIPESL_1_C', offset: 0x420b8 },
+  { name: 'CHICKEN_TRANS_A', offset: 0x420c0, platforms: P.HSW | P_GEN9 },
+  { name: 'CHICKEN_TRANS_B', offset: 0x420c4, platforms: P.HSW | P_GEN9 },
+  { name: 'CHICKEN_TRANS_C', offset: 0x420c8, platforms: P.HSW | P_GEN9 },
+  { name: 'CHICKEN_TRANS_EDP', offset: 0x420cc, platforms: P.HSW | P_GEN9 },
   unnamed(0x67054),
 ] as const satisfies readonly RegisterRow[];
 

@@ -3,7 +3,7 @@
  * Frequency is the host's: what a guest writes here is its own storage.
  * Source: PRM SKL Vol 2c; public i915 intel_gt_regs.h, i915_reg.h (forcewake, pcode).
  */
-import { P, P_ALL, P_BDW_UP, P_GEN9, P_SKL_CLASS } from '../platform.js';
+import { P, P_ALL, P_GEN9, P_SKL_CLASS } from '../platform.js';
 import { unnamed } from './expand.js';
 import { R, type RegisterRow } from './types.js';
 
@@ -74,7 +74,7 @@ const PUNIT = [
   { name: 'GT_THREAD_STATUS', offset: 0x13805c, flags: R.RO },
   { name: 'GT_CORE_STATUS', offset: 0x138060, flags: R.RO },
   { name: 'BXT_P_CR_GT_DISP_PWRON', offset: 0x138090, platforms: P.BXT },
-  { name: 'PCODE_MAILBOX', offset: 0x138124, platforms: P_BDW_UP, write: 'pcode' },
+  { name: 'PCODE_MAILBOX', offset: 0x138124, write: 'pcode' },
   { name: 'PCODE_DATA', offset: 0x138128 },
   { name: 'PCODE_DATA1', offset: 0x13812c },
   { name: 'BXT_RP_STATE_CAP', offset: 0x138170, platforms: P.BXT },

@@ -29,6 +29,7 @@ const COMMAND_STREAMER = [
   // Commands may reach it on BDW and BXT only.
   { name: 'CTX_PREEMPT_REG', offset: 0x2248, flags: R.CMD, platforms: P.BDW | P.BXT },
   { name: 'CTX_PREEMPT_REG', offset: 0x2248, platforms: P_SKL_CLASS },
+  { name: 'MI_PREDICATE_RESULT_2', offset: 0x2214, platforms: P.HSW },
   { ...unnamed(0x2290), size: 8, flags: R.CMD, platforms: P_BDW_UP },
   { name: 'HS_INVOCATION_COUNT', offset: 0x2300, size: 8, flags: R.CMD },
   { name: 'DS_INVOCATION_COUNT', offset: 0x2308, size: 8, flags: R.CMD },
@@ -100,6 +101,7 @@ const SUBSLICE = [
   { ...unnamed(0xe2a0), flags: R.CMD, platforms: P_BDW_UP },
   { ...unnamed(0xe2b0), flags: R.CMD, platforms: P_BDW_UP },
   { ...unnamed(0xe2c0), flags: R.CMD, platforms: P_BDW_UP },
+  { name: 'ROW_CHICKEN3', offset: 0xe49c, flags: MODE, platforms: P.HSW },
   { ...unnamed(0xe4cc), flags: R.CMD, platforms: P_BDW_UP },
   { name: 'ROW_CHICKEN', offset: 0xe4f0, flags: MODE | R.IN_CTX, platforms: P_BDW_UP },
   { name: 'ROW_CHICKEN2', offset: 0xe4f4, flags: MODE, platforms: P_BDW_UP },

@@ -11,8 +11,8 @@ export class Regions {
   /** Set while a client is attached. */
   sink: TrapSink | null = null;
 
-  constructor(apertureBytes: number) {
-    this.sizes[REGION.BAR0] = BAR0_BYTES;
+  constructor(apertureBytes: number, bar0Bytes = BAR0_BYTES) {
+    this.sizes[REGION.BAR0] = bar0Bytes;
     this.sizes[REGION.BAR2] = apertureBytes;
     this.sizes[REGION.CONFIG] = CONFIG_BYTES;
   }

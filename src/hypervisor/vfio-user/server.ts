@@ -26,6 +26,8 @@ export interface VfioUserOptions {
   /** File mode of the socket: who may attach a guest. Default 0600. */
   readonly mode?: number;
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
   /** First machine frame of this guest's memory. */
   readonly frameBase: number;
   readonly native: Native;
@@ -79,6 +81,7 @@ export class VfioUserServer implements Source, SessionHost {
     this.path = options.path;
     this.options = {
       apertureBytes: options.apertureBytes,
+      bar0Bytes: options.bar0Bytes,
       frameBase: options.frameBase,
       writeMultiple: options.writeMultiple ?? true,
     };

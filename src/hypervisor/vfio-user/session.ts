@@ -30,6 +30,8 @@ import { answerVersion } from './version.js';
 
 export interface SessionOptions {
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
   readonly frameBase: number;
   readonly writeMultiple: boolean;
 }
@@ -81,7 +83,7 @@ export class Session implements GuestPort {
     this.#out = this.connection.outView;
     this.memory = new VfioGuestMemory(host.native, host.counters, host.options.frameBase);
     this.irqs = new Irqs(host.native, host.counters);
-    this.#regions = new Regions(host.options.apertureBytes);
+    this.#regions = new Regions(host.options.apertureBytes, host.options.bar0Bytes);
   }
 
   // The guest port.

@@ -25,6 +25,8 @@ export interface AccessOptions {
   readonly tracker: WriteTracker;
   readonly counters: XenCounters;
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
 }
 
 export class XenAccess {
@@ -156,10 +158,10 @@ export class XenAccess {
 
   /** One item at a guest address: of the device, or of a page whose writes are trapped. */
   #one(address: number, size: number, read: boolean): void {
-    const { bars, apertureBytes } = this.#options;
+    const { bars, apertureBytes, bar0Bytes = BAR0_BYTES } = this.#options;
     const { bar0, bar2 } = bars;
-    if (bar0 >= 0 && address >= bar0 && address < bar0 + BAR0_BYTES) {
-      this.#transfer(SPACE.BAR0, address - bar0, size, BAR0_BYTES, read);
+    if (bar0 >= 0 && address >= bar0 && address < bar0 + bar0Bytes) {
+      this.#transfer(SPACE.BAR0, address - bar0, size, bar0Bytes, read);
     } else if (bar2 >= 0 && address >= bar2 && address < bar2 + apertureBytes) {
       this.#transfer(SPACE.BAR2, address - bar2, size, apertureBytes, read);
     } else {

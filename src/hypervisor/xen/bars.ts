@@ -30,6 +30,8 @@ export interface BarsOptions {
   readonly domid: number;
   readonly guest: number;
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
   readonly counters: XenCounters;
   readonly hostAperture?: HostAperture | undefined;
   readonly log: (message: string) => void;
@@ -42,6 +44,7 @@ export class XenBars {
   bar0 = NOWHERE;
   bar2 = NOWHERE;
   readonly #options: BarsOptions;
+  readonly #bar0Bytes: number;
   /** What the guest programmed. */
   #wanted0 = NOWHERE;
   #wanted2 = NOWHERE;
@@ -52,6 +55,7 @@ export class XenBars {
 
   constructor(options: BarsOptions) {
     this.#options = options;
+    this.#bar0Bytes = options.bar0Bytes ?? BAR0_BYTES;
   }
 
   moved(bar: 0 | 2, address: number): void {
@@ -66,12 +70,12 @@ export class XenBars {
   }
 
   #follow(): void {
-    const bar0 = this.#decoding ? placed(this.#wanted0, BAR0_BYTES) : NOWHERE;
+    const bar0 = this.#decoding ? placed(this.#wanted0, this.#bar0Bytes) : NOWHERE;
     const bar2 = this.#decoding ? placed(this.#wanted2, this.#options.apertureBytes) : NOWHERE;
     // What goes, goes first: the new place of one may be the old place of the other.
     if (this.bar0 !== bar0) this.#unmap0();
     if (this.bar2 !== bar2) this.#unmap2();
-    if (this.bar0 !== bar0 && this.#range(true, bar0, BAR0_BYTES)) {
+    if (this.bar0 !== bar0 && this.#range(true, bar0, this.#bar0Bytes)) {
       this.bar0 = bar0;
       this.#options.onRegisters(bar0);
     }
@@ -84,7 +88,7 @@ export class XenBars {
   #unmap0(): void {
     if (this.bar0 === NOWHERE) return;
     this.#options.onRegisters(NOWHERE);
-    this.#range(false, this.bar0, BAR0_BYTES);
+    this.#range(false, this.bar0, this.#bar0Bytes);
     this.bar0 = NOWHERE;
   }
 

@@ -19,6 +19,8 @@ export interface XenGuestOptions {
   readonly native: Native;
   readonly domid: number;
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
   /** First machine frame of this guest's memory. */
   readonly frameBase: number;
   /** The guest's slice of a physical aperture; without one the aperture is trapped. */

@@ -20,6 +20,8 @@ export interface XenServerOptions {
   readonly waiter: Waiter;
   readonly domid: number;
   readonly apertureBytes: number;
+  /** Default: 16 MiB, as from Gen8 on. */
+  readonly bar0Bytes?: number | undefined;
   /** First machine frame of this guest's memory. */
   readonly frameBase: number;
   /** The guest is open: makes its device. The last step; what it throws undoes the others. */
@@ -75,6 +77,7 @@ export class XenServer implements Source {
       tracker,
       counters,
       apertureBytes: options.apertureBytes,
+      bar0Bytes: options.bar0Bytes,
     });
     if (this.#sink.plainRegisters) guest.servePlain(this.#sink.plainRegisters);
     log(`domain ${domid} attached: ioreq server ${guest.serverId}, ${guest.vcpus} vCPUs`);

@@ -13,6 +13,7 @@ import {
   type DisplayEventName,
   EDP_INPUT_PIPE,
   INTERRUPT_GROUPS,
+  type InterruptEvent,
   IRQ_IER,
   IRQ_IMR,
   PIPE,
@@ -30,12 +31,14 @@ import { type PipeTiming, timingOf } from './timing.js';
 const NO_FLIP = -1;
 
 /** Bit of an event within its group on this platform. */
-function maskOf(event: DisplayEventName, platform: Platform): number {
-  const row = DISPLAY_EVENTS[event].find((entry) => (entry.platforms & platform.bit) !== 0);
-  return row === undefined ? 0 : 1 << row.bit;
+function rowOf(event: DisplayEventName, platform: Platform): InterruptEvent | undefined {
+  return DISPLAY_EVENTS[event].find((entry) => (entry.platforms & platform.bit) !== 0);
 }
 
-const PIPE_GROUP_A = DISPLAY_EVENTS.PIPE_VBLANK[0].group;
+function maskOf(event: DisplayEventName, platform: Platform): number {
+  const row = rowOf(event, platform);
+  return row === undefined ? 0 : 1 << row.bit;
+}
 
 export interface PipeState {
   /** Index of the transcoder that the pipe feeds; -1 when the pipe is off. */
@@ -89,6 +92,8 @@ class PipeClock {
 export class Pipes {
   readonly #host: DisplayHost;
   readonly #clocks: readonly PipeClock[];
+  /** Group of pipe A's events; the other pipes have groups of their own, or their bits `stride` above in the same one. */
+  readonly #events: { readonly group: number; readonly stride: number };
   readonly #vblank: number;
   readonly #primaryDone: number;
   readonly #spriteDone: number;
@@ -96,6 +101,8 @@ export class Pipes {
   constructor(host: DisplayHost) {
     this.#host = host;
     this.#clocks = Array.from({ length: PIPE_COUNT }, () => new PipeClock());
+    const vblank = rowOf('PIPE_VBLANK', host.platform);
+    this.#events = { group: vblank?.group ?? 0, stride: vblank?.pipeStride ?? 0 };
     this.#vblank = maskOf('PIPE_VBLANK', host.platform);
     this.#primaryDone = maskOf('PRIMARY_FLIP_DONE', host.platform);
     this.#spriteDone = maskOf('SPRITE_FLIP_DONE', host.platform);
@@ -259,8 +266,10 @@ export class Pipes {
 
   /** Interrupts of the pipe that would reach the guest. */
   #open(pipe: number): number {
-    const base = INTERRUPT_GROUPS[PIPE_GROUP_A + pipe]!.base;
-    return ~this.#host.bank[(base + IRQ_IMR) >>> 2]! & this.#host.bank[(base + IRQ_IER) >>> 2]!;
+    const { group, stride } = this.#events;
+    const { base } = INTERRUPT_GROUPS[stride === 0 ? group + pipe : group]!;
+    const open = ~this.#host.bank[(base + IRQ_IMR) >>> 2]! & this.#host.bank[(base + IRQ_IER) >>> 2]!;
+    return open >>> (stride * pipe);
   }
 
   #isEnabled(transcoder: number): boolean {

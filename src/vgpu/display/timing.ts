@@ -65,7 +65,7 @@ function tmdsKhz(bank: Uint32Array, pll: number): number {
 
 /** Symbol clock that feeds `port`, kHz; 0 where it is not a DP clock. */
 function linkKhz(bank: Uint32Array, platform: Platform, port: number): number {
-  if (platform.gen === 8) return BDW_LINK_KHZ[bank[(PORT_CLK_SEL + 4 * port) >>> 2]! >>> 29] ?? 0;
+  if (platform.gen !== 9) return BDW_LINK_KHZ[bank[(PORT_CLK_SEL + 4 * port) >>> 2]! >>> 29] ?? 0;
   const pll = pllOf(bank, port);
   const control = bank[DPLL_CTRL1 >>> 2]! >>> (pll * 6);
   const hdmi = (control & DPLL_HDMI) !== 0;
@@ -82,7 +82,7 @@ function pixelKhz(bank: Uint32Array, platform: Platform, transcoder: number): nu
   const base = TRANSCODERS[transcoder]!.timing;
   const mode = (bank[(base + TRANS.DDI_FUNC_CTL) >>> 2]! >>> FUNC_MODE_SHIFT) & 7;
   if (mode === FUNC_MODE_HDMI || mode === FUNC_MODE_DVI) {
-    return platform.gen === 8 ? 0 : tmdsKhz(bank, pllOf(bank, portOfTranscoder(bank, transcoder)));
+    return platform.gen !== 9 ? 0 : tmdsKhz(bank, pllOf(bank, portOfTranscoder(bank, transcoder)));
   }
   if (mode !== FUNC_MODE_DP_SST && mode !== FUNC_MODE_DP_MST) return 0;
   const m = bank[(base + TRANS.LINK_M1) >>> 2]! & 0xffffff;

@@ -79,6 +79,7 @@ const gen9Modes: Open[] = [
 const haswellModes: Open[] = [
   [0x2400, 0x241c, 'w'], // predicate
   [0x2600, 0x267c, 'w'], // general purpose
+  [0x7000, 0x7004, 'w'], // CACHE_MODE_0, CACHE_MODE_1
   [0xb010, 0xb010, 'w'], // L3SQCREG1
   [0xb020, 0xb024, 'w'], // L3CNTLREG2, L3CNTLREG3
   [0xb038, 0xb038, 1 << 27], // SCRATCH1: L3 atomics
@@ -416,7 +417,9 @@ describe('a privileged stream', () => {
       expect(policy(SKL, engine, otherBits)).toEqual(policy(SKL, engine, NOTHING_OPEN));
     }
   });
-  const renderOpen = (plain: string, gen9: boolean): string[] => [
+  const asleep = (on: Platform, offset: number): string[] =>
+    on === HSW ? [`${offset.toString(16)}-${offset.toString(16)} rDISCARD`] : [];
+  const renderOpen = (plain: string, gen9: boolean, on: Platform): string[] => [
     `0-207c ${plain}`,
     `2084-2130 ${plain}`,
     `2138-2144 ${plain}`,
@@ -442,9 +445,13 @@ describe('a privileged stream', () => {
       ? [`a18c-a26c ${plain}`, 'a270-a270 DISCARD', `a274-a274 ${plain}`, 'a278-a278 DISCARD', `a27c-11ffc ${plain}`]
       : [`a18c-11ffc ${plain}`]),
     // between the blocks of the other engines
+    ...asleep(on, 0x12050),
     `13000-19ffc ${plain}`,
+    ...asleep(on, 0x1a050),
     `1b000-1bffc ${plain}`,
+    ...asleep(on, 0x1c050),
     `1d000-21ffc ${plain}`,
+    ...asleep(on, 0x22050),
     `23000-4404c ${plain}`,
     '44050-44050 DISCARD',
     `44054-77ffc ${plain}`,
@@ -456,8 +463,8 @@ describe('a privileged stream', () => {
     ['BDW', BDW, false],
     ['HSW', HSW, false],
   ] as const)('of the render engine reaches all but other engines’ blocks (%s)', (_name, on, gen9) => {
-    expect(policy(on, RCS, allGuarded)).toEqual(renderOpen('rp', gen9));
-    expect(policy(on, RCS, allOpen)).toEqual(mergedWith(renderOpen('rw', gen9), 'rw'));
+    expect(policy(on, RCS, allGuarded)).toEqual(renderOpen('rp', gen9, on));
+    expect(policy(on, RCS, allOpen)).toEqual(mergedWith(renderOpen('rw', gen9, on), 'rw'));
   });
   it('is judged alike in the ring and in a workaround buffer', () => {
     expect(policy(SKL, RCS, allOpen, 'wa')).toEqual(policy(SKL, RCS, allOpen));

@@ -12,6 +12,8 @@ import { count, runSubtests } from './run.js';
 
 export interface IgtRequest {
   readonly kernel: string;
+  /** Of the model GPU. */
+  readonly platform: string;
   /** Subtests by name; */
   readonly names: readonly string[];
   /** lists of them, `FILE` or `FILE#SECTION`; */
@@ -42,7 +44,7 @@ async function inGuest<T>(request: IgtRequest, work: (machine: IgtMachine) => Pr
   const runFolder = newRunFolder();
   const logFolder = newLogFolder();
   showProgress(`IGT: logs in ${logFolder}`);
-  const mediator = await Mediator.start(runFolder, logFolder);
+  const mediator = await Mediator.start(runFolder, logFolder, ['--platform', request.platform]);
   const { memoryMiB, limitSeconds } = request;
   const machine = new IgtMachine({ client: mediator.client, rig, runFolder, logFolder, memoryMiB, limitSeconds });
   const result = await work(machine);
@@ -81,8 +83,8 @@ export async function igtMain(request: IgtRequest): Promise<number> {
 }
 
 /** The list that is part of the whole end-to-end test: each subtest is a check. */
-export async function checkBasics(checks: Checks, kernel: string): Promise<void> {
-  const request = { ...IGT_DEFAULTS, kernel, names: [], lists: [], all: null };
+export async function checkBasics(checks: Checks, kernel: string, platform: string): Promise<void> {
+  const request = { ...IGT_DEFAULTS, kernel, platform, names: [], lists: [], all: null };
   await checks.works('IGT runs in a guest', async () => {
     const { result, violations } = await inGuest(request, (machine) => runSubtests(machine, ownList('basic')));
     for (const { subtest, verdict, reason } of result) {

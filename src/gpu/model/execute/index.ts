@@ -1,6 +1,6 @@
 /** What each command does, by the name of its row. A row without an entry only takes the time of its cost class. */
 import { XengtError } from '../../../base/index.js';
-import { COMMANDS, type CommandTable, type CostClass } from '../../../hw/commands/index.js';
+import { COMMANDS, type CommandRow, type CommandTable, type CostClass } from '../../../hw/commands/index.js';
 import { colorBlt, fastCopyBlt, setupBlt, setupClipBlt, srcCopyBlt } from './blits.js';
 import {
   arbitrationCheck,
@@ -13,6 +13,7 @@ import {
   setPredicate,
   userInterrupt,
 } from './flow.js';
+import { fromGen7, setContext } from './gen7.js';
 import {
   atomic,
   copyMemMem,
@@ -54,7 +55,7 @@ const EXECUTORS: Readonly<Record<string, Executor>> = {
   MI_ATOMIC: atomic,
   MI_BATCH_BUFFER_START: batchBufferStart,
   MI_CONDITIONAL_BATCH_BUFFER_END: conditionalBatchBufferEnd,
-  MI_SET_CONTEXT: unsupported,
+  MI_SET_CONTEXT: setContext,
   MI_UPDATE_GTT: unsupported,
   MI_REPORT_PERF_COUNT: unsupported,
   MI_RS_STORE_DATA_IMM: unsupported,
@@ -92,13 +93,18 @@ export interface ExecutorTable {
   readonly isIdle: Uint8Array;
 }
 
+function executorOf(row: CommandRow, gen: number): Executor | null {
+  const executor = EXECUTORS[row.name] ?? BY_CLASS[row.cost];
+  return executor !== null && gen === 7 ? fromGen7(row.name, executor) : executor;
+}
+
 export function compileExecutors(table: CommandTable): ExecutorTable {
   const names = new Set(COMMANDS.map(({ name }) => name));
   for (const name of Object.keys(EXECUTORS))
     if (!names.has(name)) throw new XengtError('XENGT_E_TABLE', `The model executes ${name}, which is no command.`);
   const { rows } = table;
   return {
-    executors: rows.map((row) => (row === undefined ? null : (EXECUTORS[row.name] ?? BY_CLASS[row.cost]))),
+    executors: rows.map((row) => (row === undefined ? null : executorOf(row, table.platform.gen))),
     isState: Uint8Array.from(rows, (row) => (row?.cost === 'state' ? 1 : 0)),
     neverPredicated: Uint8Array.from(rows, (row) => (row !== undefined && NOT_PREDICATED.has(row.name) ? 1 : 0)),
     isIdle: Uint8Array.from(rows, (row) => (row !== undefined && IDLE.has(row.name) ? 1 : 0)),

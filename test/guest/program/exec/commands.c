@@ -14,6 +14,14 @@
 #define ROP_PATTERN (0xf0u << 16)
 #define ROP_SOURCE (0xccu << 16)
 
+/* Haswell: addresses of 32 bits. */
+static bool is_short;
+
+void use_short_addresses(bool yes)
+{
+	is_short = yes;
+}
+
 static void emit(struct batch *batch, uint32_t dword)
 {
 	batch->dwords[batch->count++] = dword;
@@ -22,13 +30,28 @@ static void emit(struct batch *batch, uint32_t dword)
 static void emit_address(struct batch *batch, uint64_t address)
 {
 	emit(batch, (uint32_t)address);
-	emit(batch, (uint32_t)(address >> 32));
+	if (!is_short)
+		emit(batch, (uint32_t)(address >> 32));
+}
+
+/* A store's address: on Haswell it comes behind a dword that must be zero. */
+static void emit_store_address(struct batch *batch, uint64_t address)
+{
+	if (is_short)
+		emit(batch, 0);
+	emit_address(batch, address);
+}
+
+/* Length field of a command with so many addresses, all of 64 bits. */
+static uint32_t length(uint32_t dwords, uint32_t addresses)
+{
+	return dwords - 2 - (is_short ? addresses : 0);
 }
 
 void store_dword(struct batch *batch, struct surface *shadow, uint32_t index, uint32_t value)
 {
 	emit(batch, MI_STORE_DATA_IMM | 2);
-	emit_address(batch, shadow->address + 4ull * index);
+	emit_store_address(batch, shadow->address + 4ull * index);
 	emit(batch, value);
 	shadow->pixels[index] = value;
 }
@@ -36,7 +59,7 @@ void store_dword(struct batch *batch, struct surface *shadow, uint32_t index, ui
 void store_qword(struct batch *batch, struct surface *shadow, uint32_t index, uint32_t low, uint32_t high)
 {
 	emit(batch, MI_STORE_DATA_IMM | STORE_QWORD | 3);
-	emit_address(batch, shadow->address + 4ull * index);
+	emit_store_address(batch, shadow->address + 4ull * index);
 	emit(batch, low);
 	emit(batch, high);
 	shadow->pixels[index] = low;
@@ -46,7 +69,7 @@ void store_qword(struct batch *batch, struct surface *shadow, uint32_t index, ui
 /* The blitter may overlap fast copies with other blits; a flush keeps them in order. */
 static void emit_flush(struct batch *batch)
 {
-	emit(batch, MI_FLUSH_DW | 2);
+	emit(batch, MI_FLUSH_DW | length(4, 1));
 	emit_address(batch, 0);
 	emit(batch, 0);
 }
@@ -59,7 +82,7 @@ static void emit_corners(struct batch *batch, struct rectangle area)
 
 void fill(struct batch *batch, struct surface *shadow, struct rectangle area, uint32_t colour)
 {
-	emit(batch, XY_COLOR_BLT | WRITE_ALPHA_AND_RGB | 5);
+	emit(batch, XY_COLOR_BLT | WRITE_ALPHA_AND_RGB | length(7, 1));
 	emit(batch, DEPTH_32 | ROP_PATTERN | shadow->pitch * 4);
 	emit_corners(batch, area);
 	emit_address(batch, shadow->address);
@@ -73,7 +96,7 @@ void fill(struct batch *batch, struct surface *shadow, struct rectangle area, ui
 static void emit_copy(struct batch *batch, uint32_t header, uint32_t rop, struct surface *shadow,
 		      const struct surface *source, struct rectangle area, uint32_t from_x, uint32_t from_y)
 {
-	emit(batch, header | 8);
+	emit(batch, header | length(10, 2));
 	emit(batch, DEPTH_32 | rop | shadow->pitch * 4);
 	emit_corners(batch, area);
 	emit_address(batch, shadow->address);

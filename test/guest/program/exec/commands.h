@@ -1,10 +1,11 @@
 /*
- * The commands this program writes into its batches, Gen8 and Gen9 encodings (Intel PRM, Skylake, volume 2a "Command
+ * The commands this program writes into its batches, Haswell, Gen8 and Gen9 encodings (Intel PRM, Skylake, volume 2a "Command
  * Reference: Instructions"). Each appends to a batch and does the same to `shadow`, the expected content of the target.
  */
 #ifndef XENGT_COMMANDS_H
 #define XENGT_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct batch {
@@ -23,6 +24,8 @@ struct rectangle {
 	uint32_t x, y, width, height;
 };
 
+/* Haswell's commands have addresses of 32 bits; later ones 64. */
+void use_short_addresses(bool yes);
 void store_dword(struct batch *batch, struct surface *shadow, uint32_t index, uint32_t value);
 /* `index` of the first dword, even. */
 void store_qword(struct batch *batch, struct surface *shadow, uint32_t index, uint32_t low, uint32_t high);

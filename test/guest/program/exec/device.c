@@ -147,3 +147,23 @@ int submit(int fd, uint32_t context, unsigned engine_flags, const struct buffer 
 
 	return retried_ioctl(fd, DRM_IOCTL_I915_GEM_EXECBUFFER2, &request);
 }
+
+int place(int fd, uint32_t context, struct buffer *const buffers[], unsigned count)
+{
+	struct drm_i915_gem_exec_object2 objects[16] = { 0 };
+	struct drm_i915_gem_execbuffer2 request = {
+		.buffers_ptr = (uintptr_t)objects,
+		.buffer_count = count,
+		.batch_len = 8,
+		.flags = I915_EXEC_RENDER,
+		.rsvd1 = context,
+	};
+	int result;
+
+	for (unsigned i = 0; i < count; i++)
+		objects[i].handle = buffers[i]->handle;
+	result = retried_ioctl(fd, DRM_IOCTL_I915_GEM_EXECBUFFER2, &request);
+	for (unsigned i = 0; i < count; i++)
+		buffers[i]->address = objects[i].offset;
+	return result;
+}

@@ -27,6 +27,12 @@ void buffer_to_cpu(int fd, const struct buffer *buffer, bool write);
 /* False if the buffer is still in use after the time limit. */
 bool buffer_wait(int fd, const struct buffer *buffer, int64_t limit_ns);
 
+/*
+ * Has the driver place up to 16 buffers, of which the last is a batch of one end command: where processes share the driver's own
+ * address space (Haswell), a program can not choose. Zero, or a negative errno.
+ */
+int place(int fd, uint32_t context, struct buffer *const buffers[], unsigned count);
+
 /* Submits `batch` (its first `bytes`) which reads `source` and writes `target`. Zero, or a negative errno. */
 int submit(int fd, uint32_t context, unsigned engine_flags, const struct buffer *target, const struct buffer *source,
 	   const struct buffer *batch, uint32_t bytes);

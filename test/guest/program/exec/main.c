@@ -47,6 +47,7 @@ struct lane {
 
 static int fd;
 static bool has_fast_copy;
+static bool is_haswell;
 static uint32_t random_state = 0x12345678;
 
 /* xorshift32: unique enough for values, and the same in every run. */
@@ -81,6 +82,21 @@ static void prepare_slot(struct slot *slot, uint64_t address)
 	}
 }
 
+static void place_slot(struct lane *lane, struct slot *slot)
+{
+	struct buffer *const buffers[] = { &slot->target, &slot->source, &slot->batch };
+	struct batch batch = { .dwords = slot->batch.cpu };
+	int result;
+
+	buffer_to_cpu(fd, &slot->batch, true);
+	end_batch(&batch);
+	result = place(fd, lane->context, buffers, 3);
+	if (result == 0)
+		return;
+	printf("XENGT-EXEC-ERROR place buffers: %d\n", result);
+	exit(2);
+}
+
 static void prepare_lane(struct lane *lane, unsigned index)
 {
 	uint64_t base;
@@ -91,8 +107,13 @@ static void prepare_lane(struct lane *lane, unsigned index)
 		base = (uint64_t)(index + 1) << 39 | 0x40000000ull * index;
 	else
 		base = 0x10000000ull * (index + 1);
-	for (unsigned s = 0; s < SLOTS; s++)
-		prepare_slot(&lane->slots[s], base + 0x100000ull * s);
+	for (unsigned s = 0; s < SLOTS; s++) {
+		struct slot *slot = &lane->slots[s];
+
+		prepare_slot(slot, base + 0x100000ull * s);
+		if (is_haswell)
+			place_slot(lane, slot);
+	}
 }
 
 /* Waits for a slot's submission and compares the target. */
@@ -228,8 +249,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = device_open();
-	/* Broadwell (0x16xx) is Gen8: no XY_FAST_COPY_BLT yet. */
-	has_fast_copy = (device_param(fd, I915_PARAM_CHIPSET_ID, 0) & 0xff00) != 0x1600;
+	/* Haswell (0x04xx) and Broadwell (0x16xx) have no XY_FAST_COPY_BLT yet. */
+	is_haswell = (device_param(fd, I915_PARAM_CHIPSET_ID, 0) & 0xff00) == 0x0400;
+	has_fast_copy = !is_haswell && (device_param(fd, I915_PARAM_CHIPSET_ID, 0) & 0xff00) != 0x1600;
+	use_short_addresses(is_haswell);
 	if (!device_param(fd, I915_PARAM_HAS_EXEC_SOFTPIN, 0)) {
 		printf("XENGT-EXEC-ERROR the driver cannot place buffers at given addresses\n");
 		return 2;
