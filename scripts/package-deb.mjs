@@ -68,6 +68,7 @@ function filesBelow(folder) {
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+const time = releaseTime();
 const stage = mkdtempSync(join(tmpdir(), 'xengt-deb-'));
 chmodSync(stage, 0o755);
 const to = (path) => {
@@ -108,7 +109,7 @@ try {
   );
   const xengt = (...args) => run(process.execPath, join('dist', 'src', 'main.js'), ...args);
   const pages = join(stage, 'pages');
-  xengt('man', '--to', pages);
+  xengt('man', '--to', pages, '--date', new Date(time * 1000).toISOString().slice(0, 10));
   for (const page of readdirSync(pages))
     write(`usr/share/man/man1/${page}.gz`, packed(readFileSync(join(pages, page))));
   rmSync(pages, { recursive: true });
@@ -158,7 +159,6 @@ try {
     chmodSync(join(stage, 'DEBIAN', script), 0o755);
   }
 
-  const time = releaseTime();
   for (const { path } of filesBelow(stage)) lutimesSync(path, time, time);
   lutimesSync(stage, time, time);
   const folder = resolve(process.argv[2] ?? join(project, 'dist'));

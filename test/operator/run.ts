@@ -7,6 +7,7 @@ import { type Progress, showProgress } from '../guest/provision/progress.js';
 import { consoleAndScreens } from './console/index.js';
 import { mdevctl } from './mdevctl/index.js';
 import { monitors } from './monitors/index.js';
+import { packaging } from './packaging/index.js';
 import { prometheus } from './prometheus/index.js';
 import { tree } from './tree/index.js';
 
@@ -18,6 +19,7 @@ const PARTS: Readonly<Record<string, (check: Check, progress: Progress) => Promi
   monitors,
   prometheus,
   console: consoleAndScreens,
+  packaging,
 };
 
 let passed = 0;

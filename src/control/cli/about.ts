@@ -46,14 +46,16 @@ export function manCommand(asking: Asking, version: string, program: () => Comma
   return new Command('man')
     .description("the program's page of the manual, or all pages as files")
     .option('--to <folder>', 'write every page there')
-    .action(({ to }: { to?: string }) => {
+    .option('--date <date>', 'date of the pages, YYYY-MM-DD', new Date().toISOString().slice(0, 10))
+    .action(({ to, date }: { to?: string; date: string }) => {
+      const edition = { version, date, exits: EXITS };
       if (to === undefined) {
-        asking.streams.out(manualPage(program(), version, EXITS));
+        asking.streams.out(manualPage(program(), edition));
         return;
       }
       try {
         mkdirSync(to, { recursive: true });
-        for (const [file, text] of manual(program(), version, EXITS)) writeFileSync(join(to, file), text);
+        for (const [file, text] of manual(program(), edition)) writeFileSync(join(to, file), text);
       } catch (error) {
         throw new XengtError('XENGT_E_IO', `man: cannot write to ${to}: ${reasonOf(error)}`, { cause: error });
       }

@@ -31,8 +31,16 @@ function section(title: string, body: string): string {
   return body === '' ? '' : `.SH ${title}\n${body}`;
 }
 
-/** @param exits what exit codes mean, by code */
-export function manualPage(command: Command, version: string, exits: ReadonlyMap<number, string>): string {
+/** What stands on every page besides its command. */
+export interface Edition {
+  readonly version: string;
+  /** YYYY-MM-DD. */
+  readonly date: string;
+  /** What exit codes mean, by code. */
+  readonly exits: ReadonlyMap<number, string>;
+}
+
+export function manualPage(command: Command, { version, date, exits }: Edition): string {
   const above: Option[] = [];
   for (let one = command.parent; one !== null; one = one.parent) above.push(...one.options);
   const page = pageOf(command);
@@ -42,7 +50,7 @@ export function manualPage(command: Command, version: string, exits: ReadonlyMap
   ];
   const withText = command.registeredArguments.filter(({ description }) => description !== '');
   return [
-    `.TH ${page.toUpperCase()} 1 "" "xengt ${version}" "xengt"\n`,
+    `.TH ${page.toUpperCase()} 1 "${date}" "xengt ${version}" "xengt"\n`,
     section('NAME', `${plain(page)} \\- ${plain(command.description())}\n`),
     section('SYNOPSIS', `${synopsis(command)}\n`),
     section('ARGUMENTS', withText.map(argumentItem).join('')),
@@ -59,10 +67,10 @@ export function manualPage(command: Command, version: string, exits: ReadonlyMap
 }
 
 /** Every page: file name and text. */
-export function manual(program: Command, version: string, exits: ReadonlyMap<number, string>): Map<string, string> {
+export function manual(program: Command, edition: Edition): Map<string, string> {
   const pages = new Map<string, string>();
   const add = (command: Command) => {
-    pages.set(`${pageOf(command)}.1`, manualPage(command, version, exits));
+    pages.set(`${pageOf(command)}.1`, manualPage(command, edition));
     for (const one of shownCommands(command)) add(one);
   };
   add(program);

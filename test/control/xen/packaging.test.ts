@@ -49,6 +49,15 @@ describe('the systemd unit', () => {
   });
 });
 
+test('the unit for guests of QEMU starts the daemon with flags that it takes, and not on a Xen host', async () => {
+  const other = text('packaging', 'xengt-qemu.service');
+  const flags = /^ExecStart=\/usr\/local\/bin\/xengt serve (.*)$/m.exec(other)?.[1]?.split(' ') ?? [];
+  const { out } = await xengt(['serve', '--help']);
+  for (const flag of flags.filter((word) => word.startsWith('--'))) expect(out).toContain(flag);
+  expect(loadConfig({ xen: flags[flags.indexOf('--xen') + 1] ?? '' }, {}).xen).toBe('off');
+  expect(other).toContain('ConditionPathExists=!/proc/xen/capabilities');
+});
+
 describe.each([
   ['the example of a guest', example],
   ['the manual', manual],
