@@ -72,10 +72,18 @@ export const PIPE = {
   PLANE_SURF: 0x7019c,
   PLANE_OFFSET: 0x701a4,
   PLANE_SURFLIVE: 0x701ac,
+  PLANE_AUX_DIST: 0x701c0,
+  PLANE_AUX_OFFSET: 0x701c4,
   SPRITE_CTL: 0x70280,
   SPRITE_SURF: 0x7029c,
   SPRITE_SURFLIVE: 0x702ac,
 } as const;
+
+/** Distance between the same register of two planes of a pipe; BDW's sprite is where plane 2 is. */
+export const PLANE_STRIDE = 0x100;
+/** Planes of a pipe besides the cursor, the lowest first. */
+export const GEN9_PLANES = 3;
+export const BDW_PLANES = 2;
 
 /** Legacy palette of pipe A, 256 dwords of 8:8:8, and its mode register; pipes are 0x800 apart. */
 export const PALETTE = { BASE: 0x4a000, GAMMA_MODE: 0x4a480, STRIDE: 0x800 } as const;
@@ -102,18 +110,26 @@ export type PixelFormat =
   | 'XBGR8888'
   | 'XRGB2101010'
   | 'XBGR2101010'
+  /** 16-bit floating point a colour; blue or red in the lowest bits. */
+  | 'XRGB16F'
+  | 'XBGR16F'
+  /** A byte of luma a pixel, and elsewhere two bytes of chroma for each two by two. */
+  | 'NV12'
   | 'YUYV'
   | 'UYVY'
   | 'YVYU'
   | 'VYUY';
 
-export const BYTES_PER_PIXEL: Readonly<Record<PixelFormat, 1 | 2 | 4>> = {
+export const BYTES_PER_PIXEL: Readonly<Record<PixelFormat, 1 | 2 | 4 | 8>> = {
   C8: 1,
   RGB565: 2,
   XRGB8888: 4,
   XBGR8888: 4,
   XRGB2101010: 4,
   XBGR2101010: 4,
+  XRGB16F: 8,
+  XBGR16F: 8,
+  NV12: 1,
   YUYV: 2,
   UYVY: 2,
   YVYU: 2,
@@ -128,28 +144,52 @@ export interface PlaneFormatRow {
   readonly platforms: number;
 }
 
+/** Those with one primary plane and one sprite a pipe. */
+const P_BEFORE_GEN9 = P.HSW | P.BDW;
+
 /**
  * Gen9 PLANE_CTL: source format 27:24, RGB order 20, YUV byte order 17:16. HSW and BDW DSPCNTR: format 29:26.
- * The alpha of an 8888 format is not looked at: nothing lies below the primary plane.
+ * The alpha of an 8888 format is not looked at in the lowest plane: nothing lies below it.
  */
 export const PLANE_FORMATS: readonly PlaneFormatRow[] = [
   { mask: 0x0f030000, value: 0x00000000, format: 'YUYV', platforms: P_GEN9 },
   { mask: 0x0f030000, value: 0x00010000, format: 'UYVY', platforms: P_GEN9 },
   { mask: 0x0f030000, value: 0x00020000, format: 'YVYU', platforms: P_GEN9 },
   { mask: 0x0f030000, value: 0x00030000, format: 'VYUY', platforms: P_GEN9 },
+  { mask: 0x0f000000, value: 0x01000000, format: 'NV12', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x02000000, format: 'XRGB2101010', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x02100000, format: 'XBGR2101010', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x04000000, format: 'XRGB8888', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x04100000, format: 'XBGR8888', platforms: P_GEN9 },
+  { mask: 0x0f100000, value: 0x06000000, format: 'XRGB16F', platforms: P_GEN9 },
+  { mask: 0x0f100000, value: 0x06100000, format: 'XBGR16F', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0c000000, format: 'C8', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0e000000, format: 'RGB565', platforms: P_GEN9 },
-  { mask: 0x3c000000, value: 0x08000000, format: 'C8', platforms: P.HSW | P.BDW },
-  { mask: 0x3c000000, value: 0x14000000, format: 'RGB565', platforms: P.HSW | P.BDW },
-  { mask: 0x3c000000, value: 0x18000000, format: 'XRGB8888', platforms: P.HSW | P.BDW },
-  { mask: 0x3c000000, value: 0x20000000, format: 'XBGR2101010', platforms: P.HSW | P.BDW },
-  { mask: 0x3c000000, value: 0x28000000, format: 'XRGB2101010', platforms: P.HSW | P.BDW },
-  { mask: 0x3c000000, value: 0x38000000, format: 'XBGR8888', platforms: P.HSW | P.BDW },
+  { mask: 0x3c000000, value: 0x08000000, format: 'C8', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x14000000, format: 'RGB565', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x18000000, format: 'XRGB8888', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x20000000, format: 'XBGR2101010', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x28000000, format: 'XRGB2101010', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x30000000, format: 'XBGR16F', platforms: P_BEFORE_GEN9 },
+  { mask: 0x3c000000, value: 0x38000000, format: 'XBGR8888', platforms: P_BEFORE_GEN9 },
 ];
+
+/** SPRCTL of HSW and BDW: format 27:25, RGB order 20, YUV byte order 17:16. On Gen9 all planes are alike. */
+export const SPRITE_FORMATS: readonly PlaneFormatRow[] = [
+  { mask: 0x0e030000, value: 0x00000000, format: 'YUYV', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e030000, value: 0x00010000, format: 'UYVY', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e030000, value: 0x00020000, format: 'YVYU', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e030000, value: 0x00030000, format: 'VYUY', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x02000000, format: 'XRGB2101010', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x02100000, format: 'XBGR2101010', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x04000000, format: 'XRGB8888', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x04100000, format: 'XBGR8888', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x06000000, format: 'XRGB16F', platforms: P_BEFORE_GEN9 },
+  { mask: 0x0e100000, value: 0x06100000, format: 'XBGR16F', platforms: P_BEFORE_GEN9 },
+];
+
+/** Gen9 PLANE_CTL 5:4: a plane lies over those below it by its pixels' alpha, which its colours are multiplied by, or not yet. */
+export const PLANE_ALPHA = { SHIFT: 4, MASK: 3, PREMULTIPLIED: 2, STRAIGHT: 3 } as const;
 
 /** PLANE_CTL / DSPCNTR 12:10 as the hardware numbers tilings. BDW has bit 10 only. */
 export const PLANE_TILING_SHIFT = 10;

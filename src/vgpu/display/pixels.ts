@@ -2,10 +2,12 @@
 import type { PixelFormat } from '../../hw/index.js';
 
 /**
- * @param raw the pixel, as many bits as the format has; of a packed YUV format the dword that holds two pixels
+ * @param raw the pixel, as many bits as the format has; of a packed YUV format the dword that holds two pixels; of 64 bits the
+ *   lower half; of NV12 luma, and chroma from bit 8 on
  * @param second of a packed YUV format, the pixel that is meant
+ * @param high upper half of a pixel of 64 bits
  */
-export type Decoder = (raw: number, second: boolean) => number;
+export type Decoder = (raw: number, second: boolean, high: number) => number;
 
 export const OPAQUE_BLACK = 0xff000000;
 
@@ -36,6 +38,30 @@ function packedYuv(y0: number, u: number, y1: number, v: number, matrix: YuvMatr
 
 export const isPackedYuv = (format: PixelFormat): boolean => format.includes('U');
 
+/** Level that a 16-bit floating point number from 0 to 1 stands for (IEEE 754 binary16); what is beyond is cut off. */
+export function levelOfHalf(bits: number): number {
+  const exponent = (bits >>> 10) & 31;
+  const fraction = bits & 0x3ff;
+  if ((bits & 0x8000) !== 0 || (exponent === 31 && fraction !== 0)) return 0;
+  if (exponent >= 15) return 255;
+  const value = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return Math.round(value * 255);
+}
+
+/** Of the formats whose top bits are alpha, where a plane is blended: how much of what lies below it a pixel hides, 0 to 255. */
+export function alphaOf(format: PixelFormat, raw: number, high: number): number {
+  switch (format) {
+    case 'XRGB8888':
+    case 'XBGR8888':
+      return raw >>> 24;
+    case 'XRGB16F':
+    case 'XBGR16F':
+      return levelOfHalf(high >>> 16);
+    default:
+      return 255;
+  }
+}
+
 /** @param palette 256 dwords of 8:8:8 for C8; null shows the index as grey */
 export function decoderOf(format: PixelFormat, bt709: boolean, palette: Uint32Array | null): Decoder {
   const matrix = bt709 ? BT709 : BT601;
@@ -56,6 +82,14 @@ export function decoderOf(format: PixelFormat, bt709: boolean, palette: Uint32Ar
       return (raw) => rgba((raw >>> 22) & 0xff, (raw >>> 12) & 0xff, (raw >>> 2) & 0xff);
     case 'XBGR2101010':
       return (raw) => rgba((raw >>> 2) & 0xff, (raw >>> 12) & 0xff, (raw >>> 22) & 0xff);
+    case 'XRGB16F':
+      return (raw, _second, high) =>
+        rgba(levelOfHalf(high & 0xffff), levelOfHalf(raw >>> 16), levelOfHalf(raw & 0xffff));
+    case 'XBGR16F':
+      return (raw, _second, high) =>
+        rgba(levelOfHalf(raw & 0xffff), levelOfHalf(raw >>> 16), levelOfHalf(high & 0xffff));
+    case 'NV12':
+      return packedYuv(0, 8, 0, 16, matrix);
     case 'YUYV':
       return packedYuv(0, 8, 16, 24, matrix);
     case 'UYVY':
