@@ -11,6 +11,7 @@ import { packageInfo } from '../../../src/control/package-info.js';
 import { cacheFolder } from '../../guest/paths.js';
 import { dropPartials, withCacheLock } from '../../guest/provision/cache.js';
 import type { Progress } from '../../guest/provision/progress.js';
+import { runCommand } from '../../guest/provision/run-command.js';
 import { Browser, type Page } from './browser.js';
 import { Daemon, digest, freeDisplays, type Guest, ownFrames, tunnel } from './guests.js';
 import { provisionViewers } from './root.js';
@@ -278,6 +279,8 @@ export async function consoleAndScreens(check: Check, progress: Progress): Promi
     dropPartials(cache);
     return provisionViewers(cache, progress);
   });
+  // What is tried is what the sources say, not what somebody built some time ago.
+  await runCommand('npm', ['run', 'build:console'], { cwd: project });
   const pictures = join(project, 'run', 'console');
   mkdirSync(pictures, { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), 'xengt-console-'));
