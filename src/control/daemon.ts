@@ -2,11 +2,14 @@
  * The daemon: a mediator, the vGPUs that the configuration asks for, and the two HTTP addresses. Whatever was taken
  * before a step failed is given back in reverse order, and stopping is the same list run again.
  */
+
 import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { reasonOf, XengtError } from '../base/index.js';
 import type { MediatorApi } from '../mediator/api.js';
 import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
+import { Definitions } from './definitions/index.js';
 import { mountTree, type Places, placesOf } from './fuse/index.js';
 import { createGuests } from './guests.js';
 import { buildApp, readToken } from './http/index.js';
@@ -57,13 +60,15 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
 
   const domains = new XenDomains({ mode: config.xen ?? 'off', mediator, log, socket: config.xenstored });
   const places = placesOf(config.api, config.sysfs);
-  const tree = treeOf(platform, mediator, places, domains);
+  const definitions = new Definitions(join(stateDir, 'definitions'));
+  const tree = treeOf(platform, mediator, places, domains, definitions);
   undo.push(async () => tree.close());
   const screens = new Screens(mediator, log);
   undo.push(async () => screens.close());
   const parts = {
     mediator,
     domains,
+    definitions,
     tree,
     metrics: new Metrics(mediator, ours.version),
     pictures: new Pictures(mediator),
@@ -98,7 +103,11 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     await vnc.start();
     log.info(`VNC:         ${config.vnc.kind === 'folder' ? config.vnc.path : formatAddress(config.vnc.address)}`);
   }
-  await createGuests(config, mediator, ours.root, log);
+  // Who keeps vGPUs has no need of a demo.
+  const kept = definitions.known();
+  const demo = config.demo && kept.definitions.length + kept.damaged.length === 0;
+  await createGuests({ ...config, demo }, mediator, ours.root, log);
+  await definitions.startAll(mediator, log);
   await domains.changed();
 
   let stopped: Promise<void> | undefined;
@@ -115,11 +124,18 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
 }
 
 /** The operator's tree; it is the same for all faces. */
-function treeOf(platform: string, mediator: MediatorApi, { sockets, links }: Places, domains: XenDomains): Tree {
+function treeOf(
+  platform: string,
+  mediator: MediatorApi,
+  { sockets, links }: Places,
+  domains: XenDomains,
+  kept: Definitions,
+): Tree {
   const surroundings = {
     ...deviceOf(platform),
     sockets,
     links,
+    kept,
     // Known only when the domains are followed, which is after the API socket was taken.
     get xen() {
       return domains.followed;

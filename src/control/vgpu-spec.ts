@@ -1,7 +1,7 @@
 /** A vGPU as an operator asks for one: the same keys in the configuration file and in the body of a request. */
 import { basename, isAbsolute } from 'node:path';
 import type { z } from 'zod';
-import type { VgpuSpec, VgpuTransport } from '../mediator/api.js';
+import type { VgpuInfo, VgpuSpec, VgpuTransport } from '../mediator/api.js';
 import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../scheduler/index.js';
 import { brokenRule, choice, flag, list, record, text, whole } from './checked.js';
 import { monitorSetup, resolveSetup } from './monitors.js';
@@ -124,6 +124,39 @@ function toSpec(body: Flat): VgpuSpec {
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const plugged = ports === undefined ? {} : { ports: ports.map(resolveSetup) };
   return { ...given, ...plugged, name: body.name, transport: transportOf(body) };
+}
+
+/** With the keys of a request: what `toSpec` makes of it is the spec again. */
+export type VgpuBody = z.input<typeof vgpuSpec>;
+
+export function bodyOf({ transport, ports, ...rest }: VgpuSpec): VgpuBody {
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const plugged = ports === undefined ? {} : { ports: ports.map((port) => ({ ...port })) };
+  return { ...given, ...plugged, name: rest.name, ...sourceOf(transport) };
+}
+
+function sourceOf(transport: VgpuTransport) {
+  switch (transport.kind) {
+    case 'vfio-user':
+      return { transport: transport.kind, socket: transport.socket };
+    case 'xen':
+      return { transport: transport.kind, domain: transport.domid };
+    case 'replay':
+      return { transport: transport.kind, file: transport.file, loop: transport.loop };
+  }
+}
+
+/** What would make a vGPU as this one is now. */
+export function specOf(info: VgpuInfo): VgpuSpec {
+  const { name, vm, type, lowMiB, highMiB, fences, weight, cap, priority, monitor, scanProcesses, pageTables } = info;
+  return {
+    name,
+    vm,
+    ...(type === 'custom' ? { lowMiB, highMiB, fences } : { type }),
+    ...{ weight, cap, priority, monitor, scanProcesses, pageTables },
+    ports: info.ports.map(({ port, type: plug, connected, edid }) => ({ port, type: plug, connected, edid })),
+    transport: info.transport,
+  };
 }
 
 /** A port takes one monitor. */

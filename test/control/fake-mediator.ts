@@ -68,7 +68,7 @@ export class FakeMediator implements MediatorApi {
       id,
       name: spec.name,
       vm: spec.vm ?? spec.name,
-      type: spec.type ?? 'V5_8',
+      type: spec.type ?? (spec.lowMiB === undefined ? 'V5_8' : 'custom'),
       lowMiB: spec.lowMiB ?? 64,
       highMiB: spec.highMiB ?? 384,
       fences: spec.fences ?? 4,

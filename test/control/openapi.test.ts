@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Definitions } from '../../src/control/definitions/index.js';
 import { buildApp } from '../../src/control/http/index.js';
 import { openApi, openApiPath } from '../../src/control/http/openapi.js';
 import { OPERATIONS } from '../../src/control/http/operations.js';
@@ -13,7 +14,7 @@ import { Screens } from '../../src/control/screens/index.js';
 import { deviceOf, GROUPS, Tree } from '../../src/control/tree/index.js';
 import { XenDomains } from '../../src/control/xen/index.js';
 import { FakeMediator } from './fake-mediator.js';
-import { ask, type Rig, startRig } from './rig.js';
+import { ask, type Rig, scratch, startRig } from './rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -42,6 +43,7 @@ function routesIn(printed: string): string[] {
 
 /** What the router has of the API; HEAD comes with every GET, and pages are not described. */
 async function routesOf(): Promise<string[]> {
+  const files = scratch();
   const mediator = new FakeMediator();
   const log = { info: () => undefined, error: () => undefined };
   const domains = new XenDomains({ mode: 'off', mediator, log, socket: undefined });
@@ -51,6 +53,7 @@ async function routesOf(): Promise<string[]> {
     {
       mediator,
       domains,
+      definitions: new Definitions(files.path('definitions')),
       tree,
       metrics: new Metrics(mediator, version),
       pictures: new Pictures(mediator),
@@ -64,6 +67,7 @@ async function routesOf(): Promise<string[]> {
   const printed = app.printRoutes({ commonPrefix: false });
   await app.close();
   tree.close();
+  files.drop();
   return routesIn(printed).filter((route) => / \/(v1\/|metrics$)/.test(route) && !route.startsWith('HEAD '));
 }
 
@@ -103,12 +107,14 @@ describe('what is answered is what is described', () => {
     path
       .replace(':id', 'a')
       .replace(':vm', 'desk')
+      .replace('/definitions/:name', '/definitions/a')
       .replace('/types/:name', '/types/V5_4')
       .replace('/engines/:name', '/engines/RCS')
       .replace('*', 'vgpus/a/weight');
   const readable = OPERATIONS.filter(({ method, path }) => method === 'GET' && path !== '/v1/events');
 
   test.each(readable.map((one) => [filled(one.path), one] as const))('GET %s', async (path, operation) => {
+    if (path === '/v1/definitions/a') await ask(rig.socket, path, { method: 'PUT', body: {} });
     if (path === '/v1/foreground/screen.png') {
       await ask(rig.socket, '/v1/tree/control/foreground_vm', { method: 'PUT', body: { value: '1' } });
     }

@@ -6,6 +6,8 @@ import { parseProblem, RemoteRefusal } from '../problem.js';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
+type Headers = Readonly<Record<string, string>>;
+
 const TIMEOUT_MS = 30_000;
 
 export class Client {
@@ -16,8 +18,8 @@ export class Client {
   }
 
   /** What a daemon answers is taken at its word: client and daemon are one package. */
-  async json<T>(method: Method, path: string, body?: unknown): Promise<T> {
-    const bytes = await this.#ask(method, path, body);
+  async json<T>(method: Method, path: string, body?: unknown, more: Headers = {}): Promise<T> {
+    const bytes = await this.#ask(method, path, body, more);
     try {
       const answer: T = bytes.length === 0 ? null : JSON.parse(bytes.toString('utf8'));
       return answer;
@@ -32,9 +34,9 @@ export class Client {
     return this.#ask('GET', path, undefined);
   }
 
-  #ask(method: Method, path: string, body: unknown): Promise<Buffer> {
+  #ask(method: Method, path: string, body: unknown, more: Headers = {}): Promise<Buffer> {
     const payload = body === undefined ? undefined : JSON.stringify(body);
-    const headers = payload === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = payload === undefined ? more : { 'content-type': 'application/json', ...more };
     return new Promise((resolve, reject) => {
       const asked = request(
         { socketPath: this.#socket, method, path, headers, timeout: TIMEOUT_MS, agent: false },

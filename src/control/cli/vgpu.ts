@@ -8,6 +8,7 @@ import type { PortInfo, TypeInfo, UnknownRegister, VgpuInfo } from '../../mediat
 import { readEdid } from '../monitors.js';
 import { guestOf } from '../transport.js';
 import type { Client } from './client.js';
+import { definitionCommands } from './definitions.js';
 import type { Streams } from './streams.js';
 import { json, table } from './table.js';
 
@@ -18,7 +19,7 @@ export interface Asking {
   wantsJson(): boolean;
 }
 
-interface CreateOptions {
+export interface CreateOptions {
   readonly vm?: string;
   readonly type?: string;
   readonly low?: string;
@@ -53,14 +54,9 @@ interface ShareOptions {
 
 const at = (vgpu: string) => `/v1/vgpus/${encodeURIComponent(vgpu)}`;
 
-export function vgpuCommand(asking: Asking): Command {
-  const { streams } = asking;
-  const command = new Command('vgpu').description('create, look at and remove vGPUs');
-
-  command
-    .command('create')
-    .description('make a vGPU and where its guest comes from')
-    .argument('<name>', 'unique name')
+/** The options that say what a vGPU is to be. */
+export function withSpec(command: Command): Command {
+  return command
     .option('--socket <path>', 'the guest attaches over vfio-user at this UNIX socket')
     .option('--domain <domain>', 'the guest is this domain, by number or name, of the Xen host that the daemon runs on')
     .option('--replay <file>', 'the guest is this journal')
@@ -83,13 +79,25 @@ export function vgpuCommand(asking: Asking): Command {
       'follow page tables by write protection where possible (auto, the default), or compare',
     )
     .option('--scan-processes <engines>', "judge batches of the guest's processes: needed (the default) or all")
-    .option('--record <file>', 'write a journal of everything that the guest does')
-    .action(async (name: string, options: CreateOptions) => {
-      const created = await asking.client().json<VgpuInfo>('POST', '/v1/vgpus', bodyOf(name, options));
-      streams.out(
-        asking.wantsJson() ? json(created) : `vGPU ${created.id} "${created.name}" created: ${summary(created)}\n`,
-      );
-    });
+    .option('--record <file>', 'write a journal of everything that the guest does');
+}
+
+export function vgpuCommand(asking: Asking): Command {
+  const { streams } = asking;
+  const command = new Command('vgpu').description('create, look at, keep and remove vGPUs');
+  definitionCommands(command, asking);
+
+  withSpec(
+    command
+      .command('create')
+      .description('make a vGPU and where its guest comes from')
+      .argument('<name>', 'unique name'),
+  ).action(async (name: string, options: CreateOptions) => {
+    const created = await asking.client().json<VgpuInfo>('POST', '/v1/vgpus', bodyOf(name, options));
+    streams.out(
+      asking.wantsJson() ? json(created) : `vGPU ${created.id} "${created.name}" created: ${summary(created)}\n`,
+    );
+  });
 
   command
     .command('list')
@@ -219,7 +227,7 @@ export function typesCommand(asking: Asking): Command {
 }
 
 /** The daemon checks; here texts only become what JSON has for them, and paths become absolute, for the daemon has its own folder. */
-function bodyOf(name: string, options: CreateOptions): unknown {
+export function bodyOf(name: string, options: CreateOptions): unknown {
   const { socket, domain, replay } = options;
   if ([socket, domain, replay].filter((source) => source !== undefined).length !== 1) {
     throw new XengtError(

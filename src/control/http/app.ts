@@ -6,6 +6,7 @@ import { isIP, type Socket } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { XengtError } from '../../base/index.js';
 import type { MediatorApi } from '../../mediator/api.js';
+import type { Definitions } from '../definitions/index.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics/index.js';
 import type { PackageInfo } from '../package-info.js';
@@ -15,6 +16,7 @@ import { type Screens, serveScreens } from '../screens/index.js';
 import type { Tree } from '../tree/index.js';
 import type { XenDomains } from '../xen/index.js';
 import { Access } from './access.js';
+import { changeDefinitions, readDefinitions } from './definitions.js';
 import { readDevice } from './device.js';
 import { EventFeed } from './events.js';
 import { openApi } from './openapi.js';
@@ -26,6 +28,7 @@ import { changeVgpus, readVgpus } from './vgpus.js';
 export interface AppParts {
   readonly mediator: MediatorApi;
   readonly domains: XenDomains;
+  readonly definitions: Definitions;
   readonly tree: Tree;
   readonly metrics: Metrics;
   readonly pictures: Pictures;
@@ -99,9 +102,11 @@ export function buildApp(parts: AppParts, rules: AppRules): FastifyInstance {
   readDevice(app, mediator);
   timelines(app, mediator);
   readVgpus(app, mediator, parts.pictures);
+  readDefinitions(app, mediator, parts.definitions);
   readTree(app, parts.tree, parts.pictures);
   if (!rules.readOnly) {
     changeVgpus(app, mediator, parts.domains);
+    changeDefinitions(app, mediator, parts.definitions, parts.domains);
     changeTree(app, parts.tree);
   }
   pages(app, parts.package.root);

@@ -5,9 +5,12 @@
 import { z } from 'zod';
 import { portChange } from '../monitors.js';
 import { monitorBody, scanBody, shareChange, vgpuSpec } from '../vgpu-spec.js';
+import { autostartBody, definitionBody } from './definitions.js';
 import { EVENT_NAMES } from './events.js';
 import {
   auditShape,
+  damagedShape,
+  definitionShape,
   engineShape,
   guestShape,
   isolationShape,
@@ -26,7 +29,7 @@ export interface Operation {
   readonly method: Method;
   /** As the router has it: `:id` is a parameter, a final `*` a path. */
   readonly path: string;
-  readonly tag: 'vGPUs' | 'guests' | 'device' | 'tree' | 'events';
+  readonly tag: 'vGPUs' | 'definitions' | 'guests' | 'device' | 'tree' | 'events';
   readonly summary: string;
   /** Optional keys of the query, and what they are. */
   readonly query?: Readonly<Record<string, string>>;
@@ -139,6 +142,59 @@ export const OPERATIONS: readonly Operation[] = [
     many('registers', unknownRegisterShape),
     404,
   ),
+  get(
+    '/v1/definitions',
+    'definitions',
+    'vGPUs that are kept, and files that are damaged.',
+    z.object({ definitions: z.array(definitionShape), damaged: z.array(damagedShape) }),
+  ),
+  get('/v1/definitions/:name', 'definitions', 'One of them.', definitionShape, 404),
+  {
+    method: 'PUT',
+    path: '/v1/definitions/:name',
+    tag: 'definitions',
+    summary:
+      'Keep a vGPU: the one of the body, or the one of that name that runs. Where there is one, `If-Match` has the etag of what it replaces.',
+    body: definitionBody,
+    status: 200,
+    answer: definitionShape,
+    refusals: [404, 409],
+  },
+  {
+    method: 'PATCH',
+    path: '/v1/definitions/:name',
+    tag: 'definitions',
+    summary: 'Whether it is made when the daemon starts.',
+    body: autostartBody,
+    status: 200,
+    answer: definitionShape,
+    refusals: [404, 409],
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/definitions/:name',
+    tag: 'definitions',
+    summary: 'Forget it; its vGPU stays, if it runs.',
+    status: 204,
+    refusals: [404, 409],
+  },
+  {
+    method: 'POST',
+    path: '/v1/definitions/:name/start',
+    tag: 'definitions',
+    summary: 'Make its vGPU.',
+    status: 201,
+    answer: vgpuShape,
+    refusals: [404, 409, 501, 502, 507],
+  },
+  {
+    method: 'POST',
+    path: '/v1/definitions/:name/stop',
+    tag: 'definitions',
+    summary: 'Remove its vGPU, unless a guest uses it; the definition stays.',
+    status: 204,
+    refusals: [404, 409],
+  },
   get('/v1/guests', 'guests', 'VMs, each with what its vGPUs used together.', many('guests', guestShape)),
   get('/v1/guests/:vm', 'guests', 'One VM.', guestShape, 404),
   get('/v1/types', 'device', 'Types of vGPUs, and how many of each still fit.', many('types', typeShape)),

@@ -52,6 +52,18 @@ export const vgpuShape = z
   })
   .describe('A vGPU') satisfies z.ZodType<VgpuInfo>;
 
+export const definitionShape = z
+  .looseObject({
+    name: z.string(),
+    autostart: z.boolean().describe('Made when the daemon starts'),
+    active: z.boolean().describe('Its vGPU runs now'),
+    etag: z.string().describe('What If-Match is to say where it is replaced'),
+    vgpu: z.looseObject({ name: z.string(), transport: z.string() }).describe('As a request makes one'),
+  })
+  .describe('A vGPU that is kept');
+
+export const damagedShape = z.object({ name: z.string(), file: z.string(), reason: z.string() });
+
 export const typeShape = z
   .looseObject({
     name: z.string(),

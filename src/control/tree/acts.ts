@@ -3,6 +3,7 @@
  * transaction either happens or leaves things as they were.
  */
 import type { MediatorApi, OutputPort, PortChange, ShareChange, VgpuInfo, VgpuSpec } from '../../mediator/api.js';
+import type { Definitions } from '../definitions/index.js';
 import { TreeRefusal } from './errno.js';
 import { applied, type SlotOf, type Slots, stage, stageEdid, stageType, type Wish } from './slots.js';
 
@@ -14,6 +15,9 @@ export type Act =
   | { readonly kind: 'scan'; readonly vgpu: VgpuInfo; readonly scanProcesses: VgpuInfo['scanProcesses'] }
   | { readonly kind: 'revive'; readonly vgpu: VgpuInfo }
   | { readonly kind: 'port'; readonly vgpu: VgpuInfo; readonly port: OutputPort; readonly change: PortChange }
+  | { readonly kind: 'define'; readonly spec: VgpuSpec }
+  | { readonly kind: 'undefine'; readonly name: string }
+  | { readonly kind: 'autostart'; readonly name: string; readonly on: boolean }
   | ({ readonly kind: 'slot'; readonly vm: SlotOf } & SlotChange)
   | { readonly kind: 'foreground'; readonly vm: number };
 
@@ -30,6 +34,7 @@ export interface ActHost {
   /** Number of the VM in the foreground; 0 is none. */
   foreground: number;
   slots: Slots;
+  readonly definitions: Definitions | undefined;
 }
 
 type Undo = () => Promise<void>;
@@ -78,6 +83,24 @@ async function perform(act: Act, host: ActHost): Promise<Undo> {
       return setPort(act.vgpu, act.port, act.change, mediator);
     case 'slot':
       return changeSlot(act, host);
+    case 'define': {
+      const kept = keptBy(host);
+      await kept.define(act.spec, false, null);
+      return () => kept.undefine(act.spec.name);
+    }
+    case 'undefine': {
+      const kept = keptBy(host);
+      const { autostart } = kept.get(act.name);
+      const spec = kept.spec(act.name);
+      await kept.undefine(act.name);
+      return async () => void (await kept.define(spec, autostart, null));
+    }
+    case 'autostart': {
+      const kept = keptBy(host);
+      const { autostart } = kept.get(act.name);
+      await kept.setAutostart(act.name, act.on);
+      return async () => void (await kept.setAutostart(act.name, autostart));
+    }
     case 'scan':
       await mediator.setScanProcesses(act.vgpu.id, act.scanProcesses);
       return () => mediator.setScanProcesses(act.vgpu.id, act.vgpu.scanProcesses);
@@ -92,6 +115,11 @@ async function perform(act: Act, host: ActHost): Promise<Undo> {
       };
     }
   }
+}
+
+function keptBy({ definitions }: ActHost): Definitions {
+  if (definitions !== undefined) return definitions;
+  throw new TreeRefusal('ENODEV', 'vGPUs are kept nowhere');
 }
 
 async function setPort(vgpu: VgpuInfo, port: OutputPort, change: PortChange, mediator: MediatorApi): Promise<Undo> {

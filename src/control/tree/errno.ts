@@ -60,9 +60,15 @@ const OF_CODE: Readonly<Partial<Record<ErrorCode, ErrnoName>>> = {
   XENGT_E_XEN: 'ENODEV',
 };
 
+/** Where a disk is full below us, it is full for whoever writes here. */
+function fullDisk(cause: unknown): ErrnoName | null {
+  if (!(cause instanceof Error && 'code' in cause)) return null;
+  return cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? cause.code : null;
+}
+
 /** What a file system answers for whatever was thrown. */
 export function errnoOf(error: unknown): ErrnoName {
   if (error instanceof TreeRefusal) return error.errno;
-  if (error instanceof XengtError) return OF_CODE[error.code] ?? 'EIO';
+  if (error instanceof XengtError) return fullDisk(error.cause) ?? OF_CODE[error.code] ?? 'EIO';
   return 'EIO';
 }

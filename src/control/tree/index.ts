@@ -3,6 +3,7 @@
  * and changes things through it; it reads and moves the mediator by its API of messages.
  */
 import { type Declared, declare, ONE, RO } from './declare.js';
+import { definitionGroups } from './definitions.js';
 import { mdevGroups } from './mdev.js';
 import { ownGroups } from './own.js';
 import { xengtGroups } from './xengt.js';
@@ -28,4 +29,10 @@ const refusalGroup = declare<null>({
 });
 
 /** Everything that the tree holds. */
-export const GROUPS: readonly Declared[] = [...mdevGroups, ...xengtGroups, ...ownGroups, refusalGroup];
+export const GROUPS: readonly Declared[] = [
+  ...mdevGroups,
+  ...xengtGroups,
+  ...ownGroups,
+  ...definitionGroups,
+  refusalGroup,
+];

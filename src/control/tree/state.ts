@@ -1,6 +1,7 @@
 /** What the tree shows, as one value: the mediator's answers and what the control plane adds to them. */
 import { ENGINES, type Platform, platformByName } from '../../hw/index.js';
 import type { DeviceResources, MediatorApi, TypeInfo, VgpuInfo } from '../../mediator/api.js';
+import type { Damaged, Definition, Definitions } from '../definitions/index.js';
 import { TreeRefusal } from './errno.js';
 import type { Slots } from './slots.js';
 
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly sockets: string;
   /** VM numbers are domains of this Xen host; else they are labels, and guests come by vfio-user. */
   readonly xen: boolean;
+  /** Where vGPUs are kept; absent: nowhere. */
+  readonly kept?: Definitions;
   /** Links at the root of the tree, to what stands elsewhere because the tree is mounted over it: name, target. */
   readonly links?: readonly (readonly [name: string, target: string])[];
 }
@@ -22,10 +25,19 @@ export interface State extends Surroundings {
   readonly resources: DeviceResources;
   /** Number of the VM in the foreground; 0 is none. */
   readonly foreground: number;
+  /** vGPUs that are kept, and files that are no definitions. */
+  readonly definitions: readonly Definition[];
+  readonly damaged: readonly Damaged[];
   /** What is kept of the ports of VMs until it is applied. */
   readonly slots: Slots;
   /** The last write that was refused: error number, path, reason. Empty when none was. */
   readonly lastRefusal: string;
+}
+
+/** @throws TreeRefusal ENODEV where vGPUs are kept nowhere */
+export function definitionsOf({ kept }: Surroundings): Definitions {
+  if (kept !== undefined) return kept;
+  throw new TreeRefusal('ENODEV', 'vGPUs are kept nowhere');
 }
 
 /** What of the state is the mediator's; all three are asked for at once, and answered one after the other. */

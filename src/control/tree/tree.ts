@@ -73,7 +73,7 @@ export class Tree {
   constructor(options: TreeOptions) {
     this.#options = options;
     this.#quota = new Quota(options.limits ?? {});
-    this.#host = { mediator: options.mediator, foreground: 0, slots: {} };
+    this.#host = { mediator: options.mediator, foreground: 0, slots: {}, definitions: options.surroundings.kept };
   }
 
   /** As it was when it was last looked at. */
@@ -109,14 +109,25 @@ export class Tree {
     // A VM that is gone is in no foreground.
     if (this.#host.foreground !== 0 && vgpuOfVm(now, this.#host.foreground) === undefined) this.#host.foreground = 0;
     this.#host.slots = withoutGone(this.#host.slots, now.vgpus);
+    const { definitions, damaged } = surroundings.kept?.known() ?? { definitions: [], damaged: [] };
     const state: State = {
       ...surroundings,
       ...now,
       foreground: this.#host.foreground,
       slots: this.#host.slots,
+      definitions,
+      damaged,
       lastRefusal: this.#lastRefusal,
     };
-    const made = JSON.stringify([now, state.foreground, state.slots, state.lastRefusal, state.xen]);
+    const made = JSON.stringify([
+      now,
+      state.foreground,
+      state.slots,
+      definitions,
+      damaged,
+      state.lastRefusal,
+      state.xen,
+    ]);
     if (this.#state !== null && made === this.#made) return this.#state;
     const builder = new FolderBuilder();
     for (const [name, target] of surroundings.links ?? []) builder.put([name], { kind: 'link', target });

@@ -4,4 +4,5 @@
  */
 export { XEN_MODES, XenDomains, type XenDomainsOptions, type XenMode } from './domains.js';
 export { Follower, type FollowerOptions } from './follower.js';
+export { processMark, runningProcess } from './process-mark.js';
 export { nameFor, parseRequest } from './request.js';
