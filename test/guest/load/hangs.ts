@@ -3,7 +3,7 @@
  * are held against its own of the same run, without the hangs.
  */
 import { checkKernelLog } from './books.js';
-import { bootAgain, type CrowdOptions, type Member } from './crowd.js';
+import { bootAgain, type CrowdOptions, type FrameReport, type Member } from './crowd.js';
 import { type SharesScene, say } from './shares.js';
 
 /** Of the whole scene, a minute of hangs. */
@@ -17,46 +17,61 @@ const DETACH_LIMIT_MS = 10_000;
 /** What a driver says of its own hangs, and of a device that has become memory. */
 const OWN_HANGS = /GPU HANG|reset request timed out|Failed to reset chip/;
 
+/** How the engine is hung, and what that is. */
+const WAYS = [
+  ['wait', 'waits for a semaphore that nobody signals'],
+  ['loop', 'runs an endless loop'],
+] as const;
+
+function sayFrames(who: string, report: FrameReport): void {
+  const { frames, p50Us, p90Us, p99Us, longestUs } = report;
+  say(`${who}: ${frames} frames, µs: half in ${p50Us}, 90 % in ${p90Us}, 99 % in ${p99Us}, the longest ${longestUs}`);
+}
+
 export async function hangs(scene: SharesScene, options: CrowdOptions, members: Member[]): Promise<void> {
-  const { checks, client } = scene;
+  const { checks } = scene;
   const [guilty, other] = members;
   if (guilty === undefined || other === undefined) return;
-  await checks.works(
-    `${other.name} renders for a minute alone, and for a minute beside one that hangs the engine`,
-    async () => {
-      await guilty.setHeartbeat(HEARTBEAT_MS);
-      const alone = await other.frames(scene.frameUs, QUIET_SECONDS, scene.queued);
-      const [hung, beside] = await Promise.all([
-        guilty.hangs(EVERY_MS, HANG_SECONDS, 'loop'),
-        other.frames(scene.frameUs, HANG_SECONDS, scene.queued),
-      ]);
-      const { state, reason } = await client.vgpu(guilty.vgpuId);
-      const slice = PERIOD_US / members.length;
-      say(`${guilty.name}: hangs of ${hung.join(', ')} ms; then it is ${state}${reason === null ? '' : `: ${reason}`}`);
-      for (const [what, of] of [
-        ['alone', alone],
-        ['beside the hangs', beside],
-      ] as const) {
-        say(
-          `${other.name} ${what}: ${of.frames} frames, µs: half in ${of.p50Us}, 90 % in ${of.p90Us}, 99 % in ${of.p99Us}, the longest ${of.longestUs}`,
-        );
-      }
-      checks.check(`${guilty.name} did hang the engine`, hung.length >= 3, `${hung.length} times`);
-      checks.check(
-        `${other.name}: 99 of 100 frames take less than a slice (${slice} µs) longer beside the hangs`,
-        beside.p99Us - alone.p99Us < slice,
-        `${alone.p99Us} µs alone, ${beside.p99Us} µs beside them`,
-      );
-      // A driver that is always rid of its hang within a second hangs the engine a minute long; else it is stopped.
-      const recovered = state === 'attached' && hung.length >= HANG_SECONDS / 2;
-      checks.check(`${guilty.name}'s driver recovers, or it is in failsafe`, recovered || state === 'failsafe', state);
-      const { state: others } = await client.vgpu(other.vgpuId);
-      checks.check(`${other.name} is not in failsafe`, others === 'attached', others);
-      await checkKernelLog(checks, guilty, OWN_HANGS);
-      await checkKernelLog(checks, other, null);
-    },
-  );
+  await checks.works(`${other.name} renders alone, and beside one that hangs the engine`, async () => {
+    await guilty.setHeartbeat(HEARTBEAT_MS);
+    const alone = await other.frames(scene.frameUs, QUIET_SECONDS, scene.queued);
+    sayFrames(`${other.name} alone`, alone);
+    for (const [way, what] of WAYS) await oneWay(scene, guilty, other, alone, way, what);
+    await checkKernelLog(checks, guilty, OWN_HANGS);
+    await checkKernelLog(checks, other, null);
+  });
   await comesBack(scene, options, guilty, members);
+}
+
+async function oneWay(
+  scene: SharesScene,
+  guilty: Member,
+  other: Member,
+  alone: FrameReport,
+  way: 'wait' | 'loop',
+  what: string,
+): Promise<void> {
+  const { checks, client } = scene;
+  const [hung, beside] = await Promise.all([
+    guilty.hangs(EVERY_MS, HANG_SECONDS, way),
+    other.frames(scene.frameUs, HANG_SECONDS, scene.queued),
+  ]);
+  const { state, reason } = await client.vgpu(guilty.vgpuId);
+  const slice = PERIOD_US / scene.members.length;
+  const longest = Math.max(0, ...hung);
+  say(`${guilty.name} ${what}: ${hung.length} times, ${longest} ms at most; then it is ${state} (${reason})`);
+  sayFrames(`${other.name} beside that`, beside);
+  checks.check(`${guilty.name} ${what}, three times at least`, hung.length >= 3, `${hung.length} times`);
+  checks.check(
+    `${other.name}: 99 of 100 frames take less than a slice (${slice} µs) longer while ${guilty.name} ${what}`,
+    beside.p99Us - alone.p99Us < slice,
+    `${alone.p99Us} µs alone, ${beside.p99Us} µs beside that`,
+  );
+  // A driver that is rid of its hang every time goes on a minute long; else it is stopped.
+  const recovered = state === 'attached' && hung.length >= HANG_SECONDS / 3;
+  checks.check(`${guilty.name}'s driver recovers, or it is in failsafe`, recovered || state === 'failsafe', state);
+  const { state: others } = await client.vgpu(other.vgpuId);
+  checks.check(`${other.name} is not in failsafe`, others === 'attached', others);
 }
 
 /** Rebooted, the guest finds a device that works again. */
