@@ -46,6 +46,8 @@ export class EngineSlot {
   running: Running | null = null;
   /** When what runs was asked to make room; NEVER while it was not. */
   asked = NEVER;
+  /** When it is next looked whether what runs only waits. */
+  peek = NEVER;
   /** Times that the engine was reset. */
   resets = 0;
   /** By vGPU id. */

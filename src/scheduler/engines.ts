@@ -11,11 +11,12 @@ import { DeviceInterrupts } from './device-interrupts.js';
 import { CONTEXT_IDS } from './engine-driver.js';
 import { EngineSlot } from './engine-slot.js';
 import { EngineLedger } from './ledger.js';
+import { LEAST_STAY_NS } from './policy/index.js';
 import { RegisterSwitch } from './register-switch.js';
 import { ScanRefusal } from './scan-stats.js';
 import { STRIKES } from './strikes.js';
 import type { Turns } from './turns.js';
-import { COMPLETE_UNTOLD, GOES_ON, HANG_LIMITS, type HangLimits, LOST, Watch } from './watch.js';
+import { atSemaphore, COMPLETE_UNTOLD, GOES_ON, HANG_LIMITS, type HangLimits, LOST, Watch } from './watch.js';
 import type { Prepared, WorkDispatcher, WorkDriver } from './work.js';
 import type { Workload, WorkloadResult } from './workload.js';
 
@@ -151,10 +152,7 @@ export class Engines {
     for (const engine of engines) {
       const slot = this.slots[engine]!;
       while (!slot.running && slot.asked === NEVER && this.#start(engine, slot)) happened = true;
-      if (now >= this.#roomDue(engine, slot, now)) {
-        slot.asked = now;
-        slot.driver.makeRoom();
-      }
+      if (now >= this.#roomDue(engine, slot, now)) this.#askForRoom(engine, slot, now);
     }
     return happened;
   }
@@ -173,10 +171,28 @@ export class Engines {
     return due <= now ? 0 : due;
   }
 
-  /** When what runs is to make room for others; NEVER while nobody wants it to, or where it has been asked. */
-  #roomDue(engine: EngineId, { running, asked }: EngineSlot, now: number): number {
+  /**
+   * When what runs is to make room for others, or is to be looked at whether it does anything with its time; NEVER while nobody
+   * wants it to, or where it has been asked.
+   */
+  #roomDue(engine: EngineId, slot: EngineSlot, now: number): number {
+    const end = this.#stayEnds(engine, slot, now);
+    return end !== NEVER && this.#othersWait(engine, slot.running!.client) ? Math.min(end, slot.peek) : end;
+  }
+
+  #stayEnds(engine: EngineId, { running, asked }: EngineSlot, now: number): number {
     if (!running || asked !== NEVER || !this.#gpu.platform.preemptsBatches) return NEVER;
     return running.since + this.#turns.mayKeep(running.client.id, engine, now);
+  }
+
+  /** What waits for a semaphore, while others have work, has no use for the rest of its slice. */
+  #askForRoom(engine: EngineId, slot: EngineSlot, now: number): void {
+    if (now < this.#stayEnds(engine, slot, now) && !atSemaphore(slot.driver)) {
+      slot.peek = now + LEAST_STAY_NS;
+      return;
+    }
+    slot.asked = now;
+    slot.driver.makeRoom();
   }
 
   #deliver(): boolean {
@@ -292,6 +308,7 @@ export class Engines {
     this.#serial = (this.#serial + 1) % CONTEXT_IDS;
     const since = this.#clock.now();
     slot.running = { client, workload, prepared, contextId: this.#serial, watch, since, taken, again };
+    slot.peek = since + LEAST_STAY_NS;
     watch.begin(this.#serial, since);
     slot.ledger.run(client.id, this.#realTime.now());
     slot.driver.submit(prepared, this.#serial);

@@ -18,6 +18,8 @@ export interface HangLimits {
   readonly runNs: number;
 }
 
+const MI_SEMAPHORE_WAIT = 0x1c;
+
 export const HANG_LIMITS: HangLimits = { checkNs: 100 * NS_PER_MS, stuckNs: 6 * NS_PER_S, runNs: 20 * NS_PER_S };
 
 export const GOES_ON = 0;
@@ -106,4 +108,9 @@ export class Watch {
       finding === STUCK ? `no progress for ${stuckNs / NS_PER_S} s` : `still running after ${runNs / NS_PER_S} s`;
     return `${what} at ring head 0x${this.head.toString(16)}`;
   }
+}
+
+/** What runs waits for a semaphore. Source: PRM SKL Vol 2c "IPEHR", Vol 2a "MI_SEMAPHORE_WAIT". */
+export function atSemaphore(driver: WorkDriver): boolean {
+  return driver.read(RING.IPEHR) >>> 23 === MI_SEMAPHORE_WAIT;
 }

@@ -101,6 +101,23 @@ describe('a long batch', () => {
     expect(breaks(a) + breaks(b)).toBeLessThan((60 * MS) / LEAST_STAY_NS);
   });
 
+  test('that waits for a semaphore has a millisecond of its slice where others have work, and the engine where nobody has', () => {
+    const semaphore = a.guest.bind(0x1200, 0x310);
+    a.submit(RCS, 1, 0, [0x0e40_c002, 1, semaphore, 0, ...storeDword(a.guest.bind(0x1300, 0x311), 7, true), 0, 0]);
+    machine.run(20 * MS);
+    expect(breaks(a)).toBe(0);
+    for (let tag = 1; tag <= 20; tag++) {
+      machine.run(0.5 * MS);
+      submitFrame(b, tag);
+      expect(timeOf(b, tag)).toBeLessThan(LEAST_STAY_NS);
+    }
+    expect(breaks(a)).toBeGreaterThan(1);
+    a.guest.page(0x310)[0] = 1;
+    machine.run(5 * MS);
+    expect(a.done).toEqual([{ engine: RCS, tag: 1, result: 'complete', reason: null }]);
+    expect(a.guest.page(0x311)[0]).toBe(7);
+  });
+
   test('that has no place to break off is waited for', () => {
     submitBatch(
       a,
