@@ -58,6 +58,7 @@ function chosen(names: readonly string[]): ReadonlySet<string> {
 
 /** Boots guests until so many are there, a few at a time. */
 async function bootUpTo(count: number, checks: Checks, options: CrowdOptions, members: Member[]): Promise<boolean> {
+  if (members.length === count) return true;
   let next = members.length;
   const booted: (Member | undefined)[] = [];
   const bootSome = async (): Promise<void> => {
@@ -97,8 +98,11 @@ export async function loadMain(request: LoadRequest): Promise<number> {
   const checks = new Checks();
   if (SCENES.some((name) => name !== 'hangs' && wanted.has(name))) {
     await act(checks, request, async ({ options, members, scene }) => {
+      for (const weights of wanted.has('shares') ? WEIGHTS : []) {
+        if (!(await bootUpTo(weights.length, checks, options, members))) return;
+        await weighted(scene, weights);
+      }
       if (!(await bootUpTo(GUESTS, checks, options, members))) return;
-      if (wanted.has('shares')) for (const weights of WEIGHTS) await weighted(scene, weights);
       if (wanted.has('caps')) {
         await capped(scene, CAP, true);
         await capped(scene, CAP, false);

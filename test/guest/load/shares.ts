@@ -113,7 +113,8 @@ export async function weighted(scene: SharesScene, weights: readonly number[]): 
       const all = ran.reduce((whole, part) => whole + part, 0);
       for (const [i, member] of loaded.entries()) {
         const off = (ran[i] ?? 0) / all - (weights[i] ?? 0) / sum;
-        if (ready(window, member) >= READY) shortest = Math.max(shortest, -off);
+        const idle = 1 - ready(window, member);
+        if (idle <= 1 - READY) shortest = Math.max(shortest, -off - idle);
         if (!counted.includes(window)) continue;
         means[i] = (means[i] ?? 0) + (ran[i] ?? 0) / all / counted.length;
         worst = Math.max(worst, Math.abs(off));
