@@ -5,6 +5,7 @@
 import { reasonOf } from '../../src/base/index.js';
 import { type Progress, showProgress } from '../guest/provision/progress.js';
 import { consoleAndScreens } from './console/index.js';
+import { definitions } from './definitions/index.js';
 import { mdevctl } from './mdevctl/index.js';
 import { monitors } from './monitors/index.js';
 import { packaging } from './packaging/index.js';
@@ -15,6 +16,7 @@ type Check = (what: string, good: boolean, saw?: string) => void;
 
 const PARTS: Readonly<Record<string, (check: Check, progress: Progress) => Promise<void>>> = {
   tree,
+  definitions,
   mdevctl,
   monitors,
   prometheus,

@@ -58,6 +58,7 @@ interface Known {
   readonly weight: number;
   readonly cap: number;
   readonly monitor: boolean;
+  readonly ports: readonly { port: string; type: string; connected: boolean; preferred: string }[];
 }
 
 async function get(socketPath: string, path: string): Promise<string> {
@@ -140,6 +141,14 @@ async function operate(folder: string): Promise<void> {
       'HTTP shows the unplugged monitor',
       weighed.some(({ name, monitor }) => name === 'vm7' && !monitor),
     );
+
+    await phase('ports', mount);
+    const ports = (await others(socket, mount)).find(({ name }) => name === 'vm7')?.ports ?? [];
+    const b = ports.find(({ port }) => port === 'B');
+    const known = b?.type === 'HDMI' && !b.connected && b.preferred === '1920x1080@60';
+    check("HTTP shows the port's monitor", known, JSON.stringify(b));
+    const shown = await run(process.execPath, [MAIN, '--api', socket, 'vgpu', 'show', 'vm7'], root);
+    check('so does the command line', /^port B +HDMI disconnected: .*1920x1080@60$/m.test(shown.out), shown.out);
 
     await phase('errors', mount);
     if (process.getuid?.() === 0) {

@@ -76,6 +76,35 @@ reweight() {
   is 'xengt: new foreground' '5' "$(cat control/foreground_vm)"
 }
 
+ports() {
+  zeros() { head -c "$1" /dev/zero; }
+  is 'port: files' 'connection edid edid_text pipe port_override type' "$(echo $(ls vm7/PORT_B))"
+  is 'port: an EDID is taken' '' "$({ cat vm7/PORT_D/edid >vm7/PORT_B/edid; } 2>&1)"
+  is 'port: a type by its number' '' "$(put 5 vm7/PORT_B/type)"
+  is 'port: it is read back by its name' 'VGT_HDMI_B' "$(cat vm7/PORT_B/type)"
+  is 'port: nothing of it is applied yet' 'DP disconnected' "$(echo $(cat vm7/xengt/ports/B/type vm7/xengt/ports/B/connection))"
+  is 'port: connect' '' "$(put connect vm7/PORT_B/connection)"
+  is 'port: now it is' 'HDMI connected' "$(echo $(cat vm7/xengt/ports/B/type vm7/xengt/ports/B/connection))"
+  is 'port: a mode line' '' "$(put 1920x1080@60 vm7/xengt/ports/B/mode)"
+  is 'port: the mode that its monitor prefers' '1920x1080@60' "$(cat vgpus/vm7/ports/B/mode)"
+  case $({ zeros 128 | cat >vm7/PORT_B/edid; } 2>&1) in
+    *'Invalid argument'*) echo 'ok port: an EDID that is none: Invalid argument' ;;
+    *) echo 'FAIL port: an EDID that is none was taken' ;;
+  esac
+  case $({ zeros 256 | cat >vm7/PORT_B/edid; } 2>&1) in
+    *'File too large'*) echo 'ok port: an EDID of two blocks: File too large' ;;
+    *) echo 'FAIL port: an EDID of two blocks was taken' ;;
+  esac
+  refused 'port: a type that there is not' 'Invalid argument' 0 vm7/PORT_B/type
+  refused 'port: another port that is taken' 'Device or resource busy' PORT_B vm7/PORT_C/port_override
+  refused 'port: a port that there is not' 'Invalid argument' PORT_A vm7/PORT_C/port_override
+  refused 'port: an EDID as too little text' 'Invalid argument' 00ff vm7/PORT_B/edid_text
+  refused 'port: a mode that can not be' 'Invalid argument' 1x1@1 vm7/xengt/ports/B/mode
+  refused 'port: pipe is not for writing' 'Permission denied' 1 vm7/PORT_B/pipe
+  is 'port: all is as it was' 'HDMI connected 1920x1080@60' "$(cd vm7/xengt/ports/B && echo $(cat type connection mode))"
+  is 'port: disconnect' '' "$(put disconnect vm7/PORT_B/connection)"
+}
+
 errors() {
   refused 'mdev: no UUID' 'Invalid argument' nonsense $TYPE/create
   refused 'mdev: a UUID that is taken' 'File exists' $UUID $TYPE/create
