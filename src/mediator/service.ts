@@ -117,14 +117,15 @@ export class MediatorService implements MediatorCalls {
     while (!this.#stopped) {
       this.#sleep();
       this.#core.clock.set(this.#real.now());
-      if (this.#called) {
-        this.#called = false;
-        answerCalls();
-      }
       this.#pumpReplays();
       this.#memoryChanges();
       if (this.#core.nextDue() <= this.#core.clock.now()) this.#advance();
       this.#tick();
+      // What has ended meanwhile is in the books by now: who asks where the time went is not told that it still runs.
+      if (this.#called) {
+        this.#called = false;
+        answerCalls();
+      }
     }
     for (const seat of this.#seats.values()) this.#close(seat);
     this.#wake?.close();
