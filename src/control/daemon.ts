@@ -19,6 +19,7 @@ import { Metrics } from './metrics/index.js';
 import { type PackageInfo, packageInfo } from './package-info.js';
 import { Pictures } from './pictures.js';
 import { Screens } from './screens/index.js';
+import { sharedReads } from './shared-reads.js';
 import { deviceOf, GROUPS, Tree } from './tree/index.js';
 import { VncDisplays } from './vnc/index.js';
 import { XenDomains } from './xen/index.js';
@@ -65,12 +66,13 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   undo.push(async () => tree.close());
   const screens = new Screens(mediator, log);
   undo.push(async () => screens.close());
+  const audience = sharedReads(mediator);
   const parts = {
-    mediator,
+    mediator: audience,
     domains,
     definitions,
     tree,
-    metrics: new Metrics(mediator, ours.version),
+    metrics: new Metrics(audience, ours.version),
     pictures: new Pictures(mediator),
     screens,
     package: ours,

@@ -6,10 +6,13 @@ import type { FastifyInstance } from 'fastify';
 import { reasonOf, XengtError } from '../base/index.js';
 import { formatAddress, type TcpAddress } from './config.js';
 
+/** Clients that may come in at the same moment; the kernel takes no more than its own limit. */
+const BACKLOG = 4096;
+
 /** Serves `app` at the UNIX socket `path`, which only our own user may open. */
 export async function listenUnix(app: FastifyInstance, path: string): Promise<void> {
   await app.ready();
-  await takeSocketPath('api', path, () => app.listen({ path }));
+  await takeSocketPath('api', path, () => app.listen({ path, backlog: BACKLOG }));
 }
 
 /**

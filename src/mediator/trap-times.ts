@@ -11,7 +11,8 @@ export const TRAP_SAMPLE = 61;
 
 /** Upper ends of the steps, s. What took longer than the last is in the count alone. */
 export const TRAP_STEPS: readonly number[] = [
-  1e-6, 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3,
+  0.1e-6, 0.2e-6, 0.3e-6, 0.5e-6, 0.7e-6, 1e-6, 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3,
+  5e-3, 10e-3, 50e-3,
 ];
 
 /** Timed traps: how many took no longer than each step, how many there were, and what they took together. */

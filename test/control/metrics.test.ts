@@ -248,9 +248,9 @@ test('trap service time is a histogram whose steps only grow', async () => {
       .filter(([name]) => name.includes(`_bucket`) && name.includes(`vgpu="${vgpu}"`))
       .map(([name, value]) => [/le="([^"]+)"/.exec(name)?.[1], value]);
   expect(of('a').slice(0, 3)).toEqual([
-    ['0.000001', 0],
-    ['0.000002', 1],
-    ['0.000005', 2],
+    ['1e-7', 0],
+    ['2e-7', 1],
+    ['3e-7', 2],
   ]);
   expect(of('b').at(-1)).toEqual(['+Inf', 5]);
   expect(times['xengt_vgpu_trap_seconds_sum{vgpu="a"}']).toBe(0.25);
