@@ -17,6 +17,8 @@ export interface Running {
   readonly since: number;
   /** When its preparation began, of the accounts' clock. */
   readonly taken: number;
+  /** When it was given to the engine, of the same clock. */
+  readonly submitted: number;
   /** It was submitted a second time, after the device lost it. */
   readonly again: boolean;
 }

@@ -2,14 +2,14 @@
  * The engines at work: queues of the vGPUs in, workloads prepared, submitted and ended, hangs found, and what ended told. The
  * arbiter checks who asks; here everything is the mediator's own.
  */
-import { type Clock, NEVER, reasonOf, XengtError } from '../base/index.js';
+import { type Clock, NEVER, NS_PER_MS, reasonOf, XengtError } from '../base/index.js';
 import type { ScanCode } from '../cmd-parser/index.js';
 import type { Gpu } from '../gpu/index.js';
 import { CONTEXT_SWITCH, ENGINES, type EngineId } from '../hw/index.js';
 import type { Client } from './client.js';
 import { DeviceInterrupts } from './device-interrupts.js';
 import { CONTEXT_IDS } from './engine-driver.js';
-import { EngineSlot } from './engine-slot.js';
+import { EngineSlot, type Running } from './engine-slot.js';
 import { EngineLedger } from './ledger.js';
 import { LEAST_STAY_NS } from './policy/index.js';
 import { RegisterSwitch } from './register-switch.js';
@@ -20,6 +20,8 @@ import { atSemaphore, COMPLETE_UNTOLD, GOES_ON, HANG_LIMITS, type HangLimits, LO
 import type { Prepared, WorkDispatcher, WorkDriver } from './work.js';
 import type { Workload, WorkloadResult } from './workload.js';
 
+/** What a workload pays for of the way of its end to the mediator. */
+const MOST_LATE_NS = NS_PER_MS;
 /** Longest queue of one vGPU on one engine. A guest has two contexts of two submissions at most; more is a guest gone wrong. */
 const MAX_QUEUE = 64;
 
@@ -245,7 +247,7 @@ export class Engines {
     watch.leave(this.#clock.now());
     client.brokenOff[engine] = { prepared: this.#dispatcher.brokenOff(prepared), watch };
     client.queue(engine).unshift(workload);
-    this.#turns.brokenOff(client.id, engine, booked, now - taken, this.#clock.now());
+    this.#turns.brokenOff(client.id, engine, booked, occupied(running, booked, now), this.#clock.now());
     slot.waits(client.id).begin(now);
     slot.breakOff(client.id);
   }
@@ -307,10 +309,11 @@ export class Engines {
     // Ids differ from one submission to the next, so that a late event can not end the wrong workload.
     this.#serial = (this.#serial + 1) % CONTEXT_IDS;
     const since = this.#clock.now();
-    slot.running = { client, workload, prepared, contextId: this.#serial, watch, since, taken, again };
+    const submitted = this.#realTime.now();
+    slot.running = { client, workload, prepared, contextId: this.#serial, watch, since, taken, submitted, again };
     slot.peek = since + LEAST_STAY_NS;
     watch.begin(this.#serial, since);
-    slot.ledger.run(client.id, this.#realTime.now());
+    slot.ledger.run(client.id, submitted);
     slot.driver.submit(prepared, this.#serial);
   }
 
@@ -344,12 +347,13 @@ export class Engines {
     reason: string | null,
     told = result,
   ): void {
-    const { client, workload, prepared, taken } = slot.running!;
+    const { running } = slot;
+    const { client, workload, prepared, taken } = running!;
     const now = this.#realTime.now();
     const booked = slot.ledger.end(ran, now);
     slot.running = null;
     slot.kept(client.id, now - taken);
-    this.#turns.ended(client.id, engine, booked, now - taken, this.#clock.now());
+    this.#turns.ended(client.id, engine, booked, occupied(running!, booked, now), this.#clock.now());
     this.#dispatcher.finish(client, prepared);
     this.#finished(client, workload, result, reason, '', told);
     if (result === 'hung') this.#dropQueue(client, engine, 'the engine was reset after a hang');
@@ -457,6 +461,14 @@ export class Engines {
     byResult[result] = (byResult[result] ?? 0) + 1;
     this.#done.push({ client, workload, result: told, reason, rule, at: this.#realTime.now() });
   }
+}
+
+/**
+ * How long nobody else could have the engine because of a workload, ns. That the mediator hears of an end late, where the host had
+ * something else to do for its thread, is no guest's doing: by how much more than a millisecond nobody pays for.
+ */
+function occupied({ taken, submitted }: Running, ran: number, now: number): number {
+  return Math.min(now - taken, submitted - taken + ran + MOST_LATE_NS);
 }
 
 /** One hang too many: the vGPU is told as of work that no driver should submit. */

@@ -44,6 +44,29 @@ test('what is switching by the engine’s clock is what restoring and saving a c
   expect((running * 1e9) / 50).toBeGreaterThan(40 * 50);
 });
 
+test('what the mediator itself is late by is not held against the vGPU that ran meanwhile', () => {
+  const machine = new Machine();
+  const tenants = [new Tenant(machine, 1), new Tenant(machine, 2)];
+  const submitted = [0, 0];
+  const run = (steps: number): void => {
+    for (let step = 0; step < steps; step++) {
+      for (const [i, tenant] of tenants.entries()) {
+        while (submitted[i]! - tenant.done.length < 40) submit(tenant, RCS, ++submitted[i]!, 200);
+      }
+      machine.run(0.5 * MS);
+    }
+  };
+  const ran = (vgpu: number): number => machine.arbiter.engineShare(vgpu, RCS).running;
+  run(2);
+  const before = [ran(1), ran(2)];
+  // The host has no processor for it for 100 ms: half of that would be all slices of the next 100 ms.
+  machine.clock.advance(100 * MS);
+  run(80);
+  const [a, b] = [ran(1) - before[0]!, ran(2) - before[1]!];
+  expect(Math.abs(a - b)).toBeLessThan(0.01);
+  expect(a + b).toBeGreaterThan(0.02);
+});
+
 test('for a vGPU that always has work, running, switching and waiting add up to the time that passed', () => {
   const step = fc.record({ stores: fc.integer({ min: 1, max: 240 }), engine: fc.constantFrom(RCS, BCS) });
   fc.assert(

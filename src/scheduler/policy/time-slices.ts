@@ -181,7 +181,8 @@ export class TimeSlices implements SchedulingPolicy {
 
   #endHold(now: number): void {
     if (this.#heldSince === NEVER) return;
-    const held = now - this.#heldSince;
+    // Whoever is late to look whether a hold is over, the vGPU is not.
+    const held = Math.min(now, this.#holdEnd) - this.#heldSince;
     this.#heldSince = NEVER;
     this.#pay(held);
   }
