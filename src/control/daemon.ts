@@ -177,9 +177,9 @@ async function announce(
 ): Promise<void> {
   log.info(`xengt ${ours.version}: ${config.platform}, aperture ${config.apertureMiB} MiB`);
   if (metrics === null) {
-    log.info('status page and metrics: off');
+    log.info('console and metrics: off');
   } else {
-    log.info(`status page: http://${formatAddress(metrics)}/`);
+    log.info(`console:     http://${formatAddress(metrics)}/`);
     log.info(`metrics:     http://${formatAddress(metrics)}/metrics`);
   }
   log.info(`API socket:  ${config.api}`);

@@ -32,7 +32,7 @@ describe('a daemon that starts', () => {
   test('says where page, metrics and API are, and that the addon is loaded', async () => {
     const rig = await start();
     const said = rig.lines.join('\n');
-    expect(said).toContain(`status page: http://127.0.0.1:${rig.port}/`);
+    expect(said).toContain(`console:     http://127.0.0.1:${rig.port}/`);
     expect(said).toContain(`http://127.0.0.1:${rig.port}/metrics`);
     expect(said).toContain(`API socket:  ${rig.socket}`);
     expect(said).toContain('native addon: loaded');

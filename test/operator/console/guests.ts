@@ -49,6 +49,8 @@ export class Daemon {
   metrics = '';
   readonly #folder: string;
   readonly #vnc: number;
+  /** Started with it, the metrics address serves everything to who has it. */
+  token: string | null = null;
   #process: ChildProcess | null = null;
   #said = '';
 
@@ -67,7 +69,13 @@ export class Daemon {
     writeFileSync(config, JSON.stringify({ vgpus, stateDir: join(this.#folder, 'state') }));
     const main = join(project, 'dist', 'src', 'main.js');
     const places = ['--api', this.api, '--metrics', '127.0.0.1:0', '--vnc', `127.0.0.1:${this.#vnc}`];
-    const args = [main, 'serve', '--config', config, ...places, '--xen', 'off'];
+    const guard: string[] = [];
+    if (this.token !== null) {
+      const file = join(this.#folder, 'token');
+      writeFileSync(file, this.token, { mode: 0o600 });
+      guard.push('--token-file', file);
+    }
+    const args = [main, 'serve', '--config', config, ...places, ...guard, '--xen', 'off'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     atExit(() => child.kill('SIGKILL'));
@@ -108,6 +116,11 @@ export class Daemon {
       asked.on('error', reject);
       asked.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  }
+
+  /** A vGPU in the daemon's words, and the last of what the daemon said. */
+  async describe(name: string): Promise<string> {
+    return `${(await this.ask('GET', `/v1/vgpus/${name}`)).body} ${this.#said.slice(-500)}`;
   }
 
   async vgpus(): Promise<{ readonly id: number; readonly name: string; readonly weight: number }[]> {

@@ -2,6 +2,7 @@
  * The console in a real browser, and the screens in a real VNC viewer: what is seen is what the guests show, and what is clicked
  * is done. The guests' own frames come from their journals, without the daemon.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +71,8 @@ class Run {
     for (const [i, { name, own }] of this.#guests.entries()) {
       const wanted = digest(own);
       const seen = await canvasShows(this.#page, `#wall li[data-vgpu="${i + 1}"]`, wanted, REPLAY_MS);
-      this.#check(`the console shows the frame of ${name}${when}`, seen === wanted, seen);
+      const said = seen === wanted ? '' : `${seen}; ${await this.#daemon.describe(name)}`;
+      this.#check(`the console shows the frame of ${name}${when}`, seen === wanted, said);
     }
   }
 
@@ -227,6 +229,7 @@ class Run {
     this.#check('the daemon ends as it should', (await this.#daemon.stop()) === 0);
     const lost = await page.until(`document.getElementById('link').dataset.state === 'lost'`);
     this.#check('the page says that the daemon does not answer', lost);
+    this.#daemon.token = randomBytes(18).toString('base64url');
     await this.#daemon.start();
     const live = await page.until(`document.getElementById('link').dataset.state === 'live'`);
     this.#check('it is live again when the daemon is', live);
@@ -272,6 +275,25 @@ async function readOnly(check: Check, browser: Browser, daemon: Daemon): Promise
   check('and nothing is changed', there);
 }
 
+/** With the token, the metrics address shows and does everything; without it, nothing. */
+async function withToken(check: Check, browser: Browser, daemon: Daemon): Promise<void> {
+  const { token, metrics } = daemon;
+  const before = await browser.open(`http://${metrics}/`, 1280, 1000);
+  await delay(NEXT_LOOK_MS);
+  const text = String(await before.evaluate('document.body.textContent'));
+  check('without its token, the address shows nothing', !text.includes('linux-6.1') && text.includes('token'), text);
+  const page = await browser.open(`http://${metrics}/?token=${token}`, 1280, 1000);
+  check(
+    'with it the console is live there',
+    await page.until(`document.getElementById('link')?.dataset.state === 'live'`),
+  );
+  await page.until(`${rowOf('linux-6.12')} !== null`);
+  await page.evaluate(`${rowOf('linux-6.12')}.querySelector('button').click()`);
+  await page.evaluate(`document.querySelector('#sure [value=remove]').click()`);
+  check('and removes a vGPU', await page.until(`${rowOf('linux-6.12')} === null`));
+  check('which is gone', !(await daemon.vgpus()).some(({ name }) => name === 'linux-6.12'));
+}
+
 /** All of it. @param progress is told of long steps */
 export async function consoleAndScreens(check: Check, progress: Progress): Promise<void> {
   const cache = cacheFolder();
@@ -306,6 +328,7 @@ export async function consoleAndScreens(check: Check, progress: Progress): Promi
     await viewers(check, root, port, guests, daemon);
     await readOnly(check, browser, daemon);
     await run.reconnect();
+    await withToken(check, browser, daemon);
     check('nothing went wrong in the page', page.faults.length === 0, page.faults.join('; '));
     progress(`screenshots are in ${pictures}`);
   } finally {
