@@ -162,7 +162,19 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
     if (platform.gen === 7 && engine === RCS)
       policy[(other.mmioBase + RING7.PSMI_CTL) / 4] = REG_READ | kind(KIND.DISCARD);
   }
+  if (platform.gen === 7 && engine === RCS) openPromoted(policy, platform);
   return policy;
+}
+
+/**
+ * Haswell's kernel driver judges batches of processes by itself, and has those that pass executed as its own (public i915
+ * i915_cmd_parser.c): what processes may write, such a batch may, though it is a privileged one.
+ */
+function openPromoted(policy: Uint8Array, platform: Platform): void {
+  const { access } = compileUnprivileged(platform, RCS);
+  for (let i = 0; i < WINDOW_DWORDS; i++) {
+    if (policy[i] === 0 && (access[i]! & REG_WRITE) !== 0) policy[i] = REG_READ | REG_WRITE;
+  }
 }
 
 /** What CMD_* bits come to. */

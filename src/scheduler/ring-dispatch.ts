@@ -3,7 +3,7 @@
  * batches that it starts, and frames it with the mediator's own commands. What runs is what was scanned. Batches of processes
  * are always copied and judged, as Haswell's command streamers check too little of them.
  */
-import { type Frames, NS_PER_S, PAGE_SIZE, XengtError } from '../base/index.js';
+import { type Frames, NS_PER_S, PAGE_DWORDS, PAGE_SIZE, XengtError } from '../base/index.js';
 import type { PerProcessBatches, ScanInput } from '../cmd-parser/index.js';
 import { type Gpu, OWNER_MEDIATOR } from '../gpu/index.js';
 import { ShadowDirectories, type ShadowDirectory } from '../gtt/index.js';
@@ -38,7 +38,7 @@ interface Held {
   readonly base: HostBuffer;
   /** The render context that the guest's own commands left current, 0: none yet. */
   context: number;
-  /** Its image holds what the engine had. */
+  /** Its image holds a state to begin with. */
   saved: boolean;
   /** Workloads on the engines now. */
   running: number;
@@ -75,6 +75,9 @@ export class RingDispatcher implements WorkDispatcher {
   readonly #space = new CurrentSpace();
   /** The render context that is current between workloads: whoever runs next saves to it, and nobody restores it. */
   readonly #parking: HostBuffer;
+  /** The render engine's state after a reset, which is what a guest finds that has none of its own yet. */
+  readonly #fresh: HostBuffer;
+  #freshKnown = false;
   #serial = 0;
 
   constructor(
@@ -83,8 +86,15 @@ export class RingDispatcher implements WorkDispatcher {
     cmdAccess: Uint8Array,
   ) {
     this.#judge = new Judge(gpu.platform, gm, cmdAccess);
-    this.#parking = gm.allocate(GEN7_CONTEXT_PAGES, OWNER_MEDIATOR);
-    for (let i = 0; i < GEN7_CONTEXT_PAGES; i++) gpu.markScratch(this.#parking.memory.mfn + i);
+    this.#parking = this.#context();
+    this.#fresh = this.#context();
+  }
+
+  /** An image of the mediator's own, which guests' rings have saved to. */
+  #context(): HostBuffer {
+    const buffer = this.gm.allocate(GEN7_CONTEXT_PAGES, OWNER_MEDIATOR);
+    for (let i = 0; i < GEN7_CONTEXT_PAGES; i++) this.gpu.markScratch(buffer.memory.mfn + i);
+    return buffer;
   }
 
   prepare(client: Client, workload: Workload): PreparedRing {
@@ -102,14 +112,17 @@ export class RingDispatcher implements WorkDispatcher {
     try {
       this.#scan(client, workload, held, ring, dwords, statusPage, batches, bank[register]!);
       this.#serial = (this.#serial + 1) >>> 0 || 1;
+      if (engine === RCS) this.#begin(held, bank[CCID >>> 2]!);
+      const keepsFresh = engine === RCS && !this.#freshKnown;
       const total = frameRing(engine, ring, dwords, this.#serial, {
         directory: ppDirBase(directory.shadowFirst),
         context: held.context === 0 ? held.base.gmadr : held.context,
         restore: held.saved,
         parking: this.#parking.gmadr,
+        fresh: keepsFresh ? this.#fresh.gmadr : 0,
       });
       const { guestDirectory } = this.#space;
-      const prepared = new PreparedRing(ring, total * 4, statusPage, this.#serial, batches, guestDirectory);
+      const prepared = new PreparedRing(ring, total * 4, statusPage, this.#serial, batches, guestDirectory, keepsFresh);
       prepared.clearNotes();
       held.running++;
       return prepared;
@@ -150,6 +163,7 @@ export class RingDispatcher implements WorkDispatcher {
     const { bank } = client.parts;
     bank[(ENGINES[workload.engine]!.mmioBase + RING7.PP_DIR_BASE) >>> 2] = work.guestDirectory;
     const held = this.#held.get(client);
+    if (work.keepsFresh) this.#freshKnown = true;
     if (workload.engine !== RCS || held === undefined) return;
     const context = (work.note(NOTE.CONTEXT) & SET_CONTEXT.ADDRESS) >>> 0;
     held.context = context === held.base.gmadr ? 0 : context;
@@ -165,6 +179,18 @@ export class RingDispatcher implements WorkDispatcher {
     this.#held.delete(client);
     held.directories.release();
     this.gm.free(held.base);
+  }
+
+  /** A guest that has not run yet, or has reset its engine since, begins with what a reset leaves, not with what another one left. */
+  #begin(held: Held, ccid: number): void {
+    if (ccid === 0 && held.context !== 0) {
+      held.context = 0;
+      held.saved = false;
+    }
+    if (held.saved || !this.#freshKnown) return;
+    const { words, at } = this.#fresh.memory;
+    held.base.memory.words.set(words.subarray(at, at + GEN7_CONTEXT_PAGES * PAGE_DWORDS), held.base.memory.at);
+    held.saved = true;
   }
 
   #heldFor(client: Client): Held {

@@ -37,7 +37,8 @@ export class RingDriver implements WorkDriver {
     const row = ENGINES[engine]!;
     this.#base = row.mmioBase;
     this.#resetMask = 1 << row.resetBit;
-    this.#start();
+    // Whoever had the engine before left something in it.
+    this.reset();
   }
 
   submit(prepared: Prepared, contextId: number): void {

@@ -23,7 +23,7 @@ import type { Prepared } from './work.js';
 export const NOTE = { START_TIME: 0, END_TIME: 1, CONTEXT: 2, END: 3 } as const;
 
 /** Dwords before and behind the guest's commands; an even number, as tails are in quadwords. */
-export const BEFORE_DWORDS = 12;
+export const BEFORE_DWORDS = 14;
 export const BEHIND_DWORDS = 14;
 
 export interface RingFrame {
@@ -34,6 +34,8 @@ export interface RingFrame {
   readonly restore: boolean;
   /** A context of the mediator's that is current between workloads, so that the guest's own are saved. */
   readonly parking: number;
+  /** Where what the engine holds before any guest has run is to be kept, 0: it is known. */
+  readonly fresh: number;
 }
 
 export class PreparedRing implements Prepared {
@@ -47,6 +49,8 @@ export class PreparedRing implements Prepared {
     readonly batches: readonly HostBuffer[],
     /** PP_DIR_BASE as the guest has it when all is done. */
     readonly guestDirectory: number,
+    /** It keeps the engine's state after a reset. */
+    readonly keepsFresh: boolean,
   ) {}
 
   get ringPages(): number {
@@ -74,7 +78,7 @@ export function frameRing(
   ring: HostBuffer,
   dwords: number,
   serial: number,
-  { directory, context, restore, parking }: RingFrame,
+  { directory, context, restore, parking, fresh }: RingFrame,
 ): number {
   const { words, at, pages } = ring.memory;
   const base = ENGINES[engine]!.mmioBase;
@@ -82,12 +86,14 @@ export function frameRing(
   const note = (which: number): number => notes + 4 * which;
   const render = engine === RCS;
   const flags = SET_CONTEXT.MEMORY_GTT | (restore ? 0 : SET_CONTEXT.RESTORE_INHIBIT);
+  const park = SET_CONTEXT.MEMORY_GTT | SET_CONTEXT.RESTORE_INHIBIT;
   const before = [
     ...[STORE_REGISTER, base + RING.TIMESTAMP, note(NOTE.START_TIME)],
     ...[LOAD_TWO_REGISTERS, base + RING7.PP_DCLV, PP_DCLV_ALL, base + RING7.PP_DIR_BASE, directory],
+    // A context that is left is saved: this one is left with what a reset has put into the engine.
+    ...(render && fresh !== 0 ? [CMD.MI_SET_CONTEXT, (fresh | park) >>> 0, CMD.MI_NOOP] : []),
     ...(render ? [CMD.MI_SET_CONTEXT, (context | flags) >>> 0, CMD.MI_NOOP] : []),
   ];
-  const park = SET_CONTEXT.MEMORY_GTT | SET_CONTEXT.RESTORE_INHIBIT;
   const behind = [
     ...(render ? [STORE_REGISTER, CCID, note(NOTE.CONTEXT), CMD.MI_SET_CONTEXT, (parking | park) >>> 0] : []),
     CMD.MI_NOOP,

@@ -3,7 +3,17 @@
  * piece of the ring is with the arbiter at a time; what was added meanwhile is the next piece. The head follows when a piece is done.
  * Source: PRM HSW Vol 2c RING_BUFFER_*; public i915 gt/intel_ring_submission.c.
  */
-import { ENGINES, type EngineId, MODE_IDLE, RING, RING_CTL_SIZE, RING_CTL_VALID, STOP_RING } from '../hw/index.js';
+import {
+  CCID,
+  ENGINES,
+  type EngineId,
+  MODE_IDLE,
+  RCS,
+  RING,
+  RING_CTL_SIZE,
+  RING_CTL_VALID,
+  STOP_RING,
+} from '../hw/index.js';
 import type { Workload } from '../scheduler/index.js';
 
 /** What the port needs from its vGPU. */
@@ -43,6 +53,7 @@ export class RingPort {
     this.#outstanding = 0;
     for (const register of [RING.TAIL, RING.HEAD, RING.START, RING.CTL]) this.#set(register, 0);
     this.#set(RING.MI_MODE, MODE_IDLE);
+    if (this.engine === RCS) this.host.bank[CCID >>> 2] = 0;
   }
 
   writeTail(value: number): void {

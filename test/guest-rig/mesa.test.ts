@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { FRAMES, PROGRAMS } from '../guest/mesa/programs.js';
+import { platformByName } from '../../src/hw/index.js';
+import { FRAMES, programsOn } from '../guest/mesa/programs.js';
 import { FILM } from '../guest/provision/index.js';
 
-function verdict(name: string, output: string): string | null {
-  const program = PROGRAMS.find((one) => one.name === name);
+const PROGRAMS = programsOn(platformByName('SKL')!);
+
+function verdict(name: string, output: string, programs = PROGRAMS): string | null {
+  const program = programs.find((one) => one.name === name);
   if (program === undefined) throw new Error(`${name} is no program`);
   return program.judge(output);
 }
@@ -51,6 +54,15 @@ describe('a program on Mesa', () => {
     expect(verdict('ffmpeg', film([100, FILM.pictures]))).toBeNull();
     expect(verdict('ffmpeg', film([100, FILM.pictures - 1]))).toMatch(/249 pictures of 250/);
     expect(verdict('ffmpeg', film([FILM.pictures], 'no driver'))).toMatch(/nothing that matches/);
+  });
+
+  it('on Haswell is driven by what knows Haswell', () => {
+    const programs = programsOn(platformByName('HSW')!);
+    expect(programs.map(({ name }) => name)).toEqual(PROGRAMS.map(({ name }) => name));
+    const i965 = film([FILM.pictures], 'Intel i965 driver for Intel(R) Haswell Desktop - 2.4.1');
+    expect(verdict('ffmpeg', i965, programs)).toBeNull();
+    expect(verdict('ffmpeg', i965)).toMatch(/nothing that matches/);
+    expect(verdict('ffmpeg', film([FILM.pictures]), programs)).toMatch(/nothing that matches/);
   });
 
   it('keeps the engine of its frames at work', () => {

@@ -84,7 +84,7 @@ function fromArguments(): Wanted {
     }
     if (values.mesa) {
       const memory = memoryMiB(IGT_DEFAULTS.memoryMiB);
-      const mesa = { kernels: given, names: positionals, platform: platform.name, memoryMiB: memory };
+      const mesa = { kernels: given, names: positionals, platform, memoryMiB: memory };
       return { ...nothing, mesa };
     }
     if (values.load) {

@@ -4,6 +4,8 @@ import {
   CCID,
   ENGINES,
   type EngineId,
+  GDRST,
+  GDRST_FULL,
   GEN7_MASTER_IER,
   GROUP,
   gen7Pde,
@@ -112,6 +114,11 @@ class Driver {
     this.write(base + RING.HEAD, 0);
     this.write(base + RING.TAIL, 0);
     this.write(base + RING.CTL, 1);
+  }
+
+  /** The ring was reset: it begins anew. */
+  forget(engine: EngineId): void {
+    this.#tails[engine] = 0;
   }
 
   submit(engine: EngineId, ...commands: number[]): void {
@@ -294,6 +301,43 @@ describe('a Haswell guest', () => {
 });
 
 describe('two Haswell guests', () => {
+  it('begin with what a reset leaves in the render engine, not with what the other has in it', () => {
+    const other = new Driver(core, 'two');
+    const first = driver.bind(DATA);
+    const second = other.bind(DATA);
+    const store = (data: number) => [0x12000001 | GTT_BIT, 0x2420, data, 0];
+    driver.page(DATA)[0] = ALL_BITS;
+    driver.submit(RCS, ...store(first), LRI, 0x2420, 0x5ec7e7, 0, ...store(first + 4));
+    run();
+    expect([...driver.page(DATA).slice(0, 2)]).toEqual([0, 0x5ec7e7]);
+    other.page(DATA)[0] = ALL_BITS;
+    other.submit(RCS, ...store(second));
+    run();
+    expect(other.page(DATA)[0]).toBe(0);
+    driver.submit(RCS, ...store(first + 8));
+    run();
+    expect(driver.page(DATA)[2]).toBe(0x5ec7e7);
+    expect(core.gpu.oracle.violations).toBe(0);
+  });
+
+  it('have that again when they reset their engines', () => {
+    for (let i = 0; i < 20; i++) driver.bind(CONTEXTS + i);
+    const data = driver.bind(DATA);
+    const context = (driver.first + CONTEXTS) * 4096;
+    driver.submit(RCS, SET_CONTEXT, context | 0x101, LRI, 0x2420, 77, 0);
+    run();
+    expect(driver.read(CCID)).toBe(context);
+    driver.write(GDRST, GDRST_FULL);
+    expect(driver.read(CCID)).toBe(0);
+    driver.page(DATA)[0] = ALL_BITS;
+    driver.start(RCS);
+    driver.forget(RCS);
+    driver.submit(RCS, 0x12000001 | GTT_BIT, 0x2420, data);
+    run();
+    expect(driver.page(DATA)[0]).toBe(0);
+    expect(driver.state).toBe('attached');
+  });
+
   it('have the engines in turn, and never what the other one left', () => {
     const other = new Driver(core, 'two');
     const guests = [driver, other];

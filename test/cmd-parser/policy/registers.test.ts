@@ -466,6 +466,13 @@ describe('a privileged stream', () => {
     expect(policy(on, RCS, allGuarded)).toEqual(renderOpen('rp', gen9, on));
     expect(policy(on, RCS, allOpen)).toEqual(mergedWith(renderOpen('rw', gen9, on), 'rw'));
   });
+  it('of Haswell’s render engine writes what processes may, as the kernel driver has their batches executed as its own', () => {
+    const lines = policy(HSW, RCS, NOTHING_OPEN);
+    for (const line of ['7000-7004 rw', 'b010-b010 rw', 'b020-b024 rw', '5280-528c rw']) expect(lines).toContain(line);
+    // What other engines' streams have of it, they have as before.
+    expect(policy(HSW, BCS, NOTHING_OPEN).join(' ')).not.toContain('b010');
+    expect(policy(BDW, RCS, NOTHING_OPEN)).not.toContain('7000-7004 rw');
+  });
   it('is judged alike in the ring and in a workaround buffer', () => {
     expect(policy(SKL, RCS, allOpen, 'wa')).toEqual(policy(SKL, RCS, allOpen));
     expect(compileRegisterPolicy(SKL, RCS, 'ring', allOpen).mustBeZero(0x2600)).toBe(0);

@@ -1,5 +1,6 @@
 /** `npm run test:guest -- --mesa`: two guests on one mediator run the same programs at the same time, and nothing else. */
 import { XengtError } from '../../../src/base/index.js';
+import type { Platform } from '../../../src/hw/index.js';
 import { Checks } from '../checks.js';
 import { complaints } from '../kernel-log.js';
 import { Mediator } from '../mediator.js';
@@ -7,7 +8,7 @@ import { newLogFolder } from '../paths.js';
 import { type DiskProvisioned, provisionMesa, showProgress } from '../provision/index.js';
 import { newRunFolder } from '../run-folder.js';
 import { MesaMachine } from './machine.js';
-import { PROGRAMS, type Program } from './programs.js';
+import { type Program, programsOn } from './programs.js';
 
 export interface MesaRequest {
   /** None: the default for both guests; one: it is for both. */
@@ -15,20 +16,21 @@ export interface MesaRequest {
   /** Programs by name; none: all. */
   readonly names: readonly string[];
   /** Of the model GPU. */
-  readonly platform: string;
+  readonly platform: Platform;
   readonly memoryMiB: number;
 }
 
 const DEFAULT_KERNEL = 'trixie';
 const GUESTS = 2;
 
-function chosen(names: readonly string[]): readonly Program[] {
-  const unknown = names.find((name) => !PROGRAMS.some((program) => program.name === name));
+function chosen({ names, platform }: MesaRequest): readonly Program[] {
+  const programs = programsOn(platform);
+  const unknown = names.find((name) => !programs.some((program) => program.name === name));
   if (unknown !== undefined) {
-    const known = PROGRAMS.map(({ name }) => name).join(' ');
+    const known = programs.map(({ name }) => name).join(' ');
     throw new XengtError('XENGT_E_USAGE', `"${unknown}" is no program of --mesa; there are ${known}`);
   }
-  return names.length === 0 ? PROGRAMS : PROGRAMS.filter(({ name }) => names.includes(name));
+  return names.length === 0 ? programs : programs.filter(({ name }) => names.includes(name));
 }
 
 /** One guest from boot to poweroff; `together` is reached by all guests before each program. */
@@ -86,7 +88,7 @@ async function checkBooks(checks: Checks, mediator: Mediator, machines: readonly
 }
 
 export async function mesaMain(request: MesaRequest): Promise<number> {
-  const programs = chosen(request.names);
+  const programs = chosen(request);
   const kernels = Array.from(
     { length: GUESTS },
     (_, at) => request.kernels[at] ?? request.kernels[0] ?? DEFAULT_KERNEL,
@@ -97,8 +99,8 @@ export async function mesaMain(request: MesaRequest): Promise<number> {
   const logFolder = newLogFolder();
   showProgress(`Mesa: output of the programs, consoles and the mediator's log are in ${logFolder}`);
   const checks = new Checks();
-  const mediator = await checks.works(`the mediator starts with a ${request.platform}`, () =>
-    Mediator.start(runFolder, logFolder, ['--platform', request.platform]),
+  const mediator = await checks.works(`the mediator starts with a ${request.platform.name}`, () =>
+    Mediator.start(runFolder, logFolder, ['--platform', request.platform.name]),
   );
   if (mediator === undefined) return checks.finish();
   const started = await Promise.all(

@@ -3,6 +3,7 @@
  * program must find Intel's driver, draw as many frames as it was asked for, and end.
  */
 import { DEFAULT_COST } from '../../../src/gpu/model/index.js';
+import type { Platform } from '../../../src/hw/index.js';
 import { FILM } from '../provision/index.js';
 
 /** null: all right; else what is wrong with a program's output. */
@@ -75,10 +76,15 @@ function inWeston(command: string): string {
   ].join('\n');
 }
 
-export const PROGRAMS: readonly Program[] = [
+/** What drives a GPU of the platform: crocus and hasvk with i965 on Haswell, iris and anv with iHD on what came later. */
+export function programsOn({ gen }: Pick<Platform, 'gen'>): readonly Program[] {
+  return gen === 7 ? programs('crocus', 'i965') : programs('iris', 'iHD');
+}
+
+const programs = (gl: string, va: string): readonly Program[] => [
   {
     name: 'eglinfo',
-    title: 'eglinfo finds the iris driver',
+    title: `eglinfo finds the ${gl} driver`,
     command: 'eglinfo.x86_64-linux-gnu -B -p surfaceless',
     seconds: 120,
     gpuSeconds: {},
@@ -139,23 +145,23 @@ export const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'vainfo',
-    title: 'vainfo finds the iHD driver and H.264 decoding',
-    command: `vainfo --display drm --device ${RENDER_NODE}`,
+    title: `vainfo finds the ${va} driver and H.264 decoding`,
+    command: `LIBVA_DRIVER_NAME=${va} vainfo --display drm --device ${RENDER_NODE}`,
     seconds: 120,
     gpuSeconds: {},
-    judge: says(/Intel iHD driver/, /VAProfileH264Main\s*:\s*VAEntrypointVLD/),
+    judge: says(new RegExp(`Intel ${va} driver`), /VAProfileH264Main\s*:\s*VAEntrypointVLD/),
   },
   {
     name: 'ffmpeg',
     title: `ffmpeg decodes ${FILM.pictures} pictures of H.264 by VA-API`,
     // Copying the pictures back works only with pictures that the device has decoded.
     command: [
-      `ffmpeg -hide_banner -nostdin -loglevel verbose -hwaccel vaapi -hwaccel_device ${RENDER_NODE}`,
+      `LIBVA_DRIVER_NAME=${va} ffmpeg -hide_banner -nostdin -loglevel verbose -hwaccel vaapi -hwaccel_device ${RENDER_NODE}`,
       `-hwaccel_output_format vaapi -i ${FILM.path} -vf hwdownload,format=nv12 -f null -`,
     ].join(' '),
     seconds: 300,
     gpuSeconds: { VCS: FILM.pictures * PICTURE },
-    judge: all(says(/Intel iHD driver/), (output) => {
+    judge: all(says(new RegExp(`Intel ${va} driver`)), (output) => {
       const frames = Number([...output.matchAll(/frame= *(\d+)/g)].at(-1)?.[1] ?? 0);
       return frames === FILM.pictures ? null : `${frames} pictures of ${FILM.pictures} were decoded`;
     }),

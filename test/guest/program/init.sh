@@ -140,7 +140,7 @@ step_program() {
   echo "$mark" >/dev/kmsg
   mkdir -p -m 700 /mesa/run/user
   setsid timeout -k 5 "$seconds" chroot /mesa /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp XDG_RUNTIME_DIR=/run/user \
-    LIBVA_DRIVER_NAME=iHD /bin/sh -c "cd /tmp; ${rest#* }" </dev/null >"/share/$name" 2>&1
+    /bin/sh -c "cd /tmp; ${rest#* }" </dev/null >"/share/$name" 2>&1
   code=$?
   dmesg | sed "1,/$mark/d" >"/share/$name.kernel"
   return $code

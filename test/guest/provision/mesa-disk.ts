@@ -1,5 +1,5 @@
 /**
- * The disk with Mesa, Intel's VA-API driver and programs that use them, from the stable suite. Its packages are installed
+ * The disk with Mesa, Intel's VA-API drivers and programs that use them, from the stable suite. Its packages are installed
  * (some programs need links that only an installation makes), and a short film is encoded there for the video decoder.
  */
 import { rmSync } from 'node:fs';
@@ -17,10 +17,11 @@ const SUITE = 'trixie';
 const PACKAGES = [
   ...['libgl1-mesa-dri', 'libegl1', 'libegl-mesa0', 'libgles2', 'libgl1', 'libglx-mesa0', 'mesa-vulkan-drivers'],
   ...['mesa-utils-bin', 'kmscube', 'glmark2-es2-drm', 'vulkan-tools', 'vkmark', 'weston'],
-  ...['intel-media-va-driver', 'vainfo', 'ffmpeg'],
+  // The second is for Haswell, which the first does not know.
+  ...['intel-media-va-driver', 'i965-va-driver', 'vainfo', 'ffmpeg'],
 ];
 /** Raised whenever the recipe below changes, so that an old disk is not taken for the new one. */
-const RECIPE = 2;
+const RECIPE = 4;
 const SIZE = '1G';
 
 /** Where a guest finds the film, and how many pictures it has. */
