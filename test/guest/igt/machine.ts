@@ -25,6 +25,7 @@ export interface IgtOptions {
 const VGPU = { name: 'igt', lowMiB: 256, highMiB: 1024, fences: 16, monitor: true };
 /** A subtest that was told to end and the machine's own slowness. */
 const GRACE_SECONDS = 60;
+const DETACH_LIMIT_MS = 60_000;
 
 interface Done {
   readonly code: number | null;
@@ -149,6 +150,8 @@ export class IgtMachine {
       this.#socket = join(runFolder, 'igt.sock');
       this.#vgpuId = (await client.createVgpu({ ...VGPU, socket: this.#socket })).id;
     }
+    // A guest that was killed is still there until the mediator has seen its socket close.
+    await client.reaches(this.#vgpuId, 'waiting', DETACH_LIMIT_MS);
     this.#boots++;
     const guest = new Guest({
       name: `igt-${this.#boots}`,
