@@ -21,8 +21,19 @@ function bytesOf(edid: string, port: string): Uint8Array {
   throw new XengtError('XENGT_E_CONFIG', `The EDID for port ${port} can not be used: ${fault}`);
 }
 
+/** EDIDs are asked for far more often than they change. */
+const hexOf = new WeakMap<Uint8Array, string>();
+
+function inHex(edid: Uint8Array): string {
+  const known = hexOf.get(edid);
+  if (known !== undefined) return known;
+  const hex = edidToHex(edid);
+  hexOf.set(edid, hex);
+  return hex;
+}
+
 export function portOf({ port, plug, connected, edid, monitor, preferred, pipe }: OutputInfo): PortInfo {
-  return { port, type: plug, connected, edid: edidToHex(edid), monitor, preferred, pipe };
+  return { port, type: plug, connected, edid: inHex(edid), monitor, preferred, pipe };
 }
 
 export function setupOf({ port, plug, connected, edid }: OutputInfo): Required<MonitorSetup> {

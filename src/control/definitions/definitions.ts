@@ -45,7 +45,7 @@ export class Definitions {
   #known: Known = { definitions: [], damaged: [] };
 
   /** @throws XengtError XENGT_E_IO when the folder can not be made */
-  constructor(folder: string) {
+  constructor(private readonly folder: string) {
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     } catch (error) {
@@ -54,9 +54,14 @@ export class Definitions {
     this.#store = new DefinitionStore(folder);
   }
 
-  /** As they are now, also by other processes' doing. @throws XengtError XENGT_E_IO */
+  /** As they are now, also by other processes' doing. Where the folder can not be read, that is what is damaged. */
   known(): Known {
-    const { stamp } = this.#store;
+    let stamp: string;
+    try {
+      stamp = this.#store.stamp;
+    } catch (error) {
+      return { definitions: [], damaged: [{ name: '', file: this.folder, reason: reasonOf(error) }] };
+    }
     if (stamp === this.#stamp) return this.#known;
     const definitions: Definition[] = [];
     const damaged: Damaged[] = [];

@@ -47,10 +47,13 @@ export class Output {
   plug: Plug = 'DP';
   connected = false;
   #edid: Uint8Array;
+  /** What the EDID tells, read once: operators ask for it at every look. */
+  #told: Pick<OutputInfo, 'monitor' | 'preferred'>;
 
   constructor(hotplug: HotplugRow, edid: Uint8Array) {
     this.hotplug = hotplug;
     this.#edid = checked(edid, hotplug.port);
+    this.#told = told(edid);
     this.ddc = new Ddc(edid);
     this.peer = { sink: this.sink, ddc: this.ddc };
   }
@@ -77,6 +80,7 @@ export class Output {
     // A copy: what was handed in is its owner's to change.
     this.#edid = Uint8Array.from(edid);
     this.ddc.edid = this.#edid;
+    this.#told = told(this.#edid);
     if (noticed) this.reset();
     return noticed;
   }
@@ -89,7 +93,7 @@ export class Output {
 
   info(pipe: OutputInfo['pipe']): OutputInfo {
     const { port, plug, connected, edid } = this;
-    return { port, plug, connected, edid, monitor: monitorName(edid), preferred: preferredMode(edid), pipe };
+    return { port, plug, connected, edid, ...this.#told, pipe };
   }
 
   save(): OutputState {
@@ -103,6 +107,8 @@ export class Output {
     this.ddc.restore(state.ddc);
   }
 }
+
+const told = (edid: Uint8Array) => ({ monitor: monitorName(edid), preferred: preferredMode(edid) });
 
 function checked(edid: Uint8Array, port: OutputPort): Uint8Array {
   const fault = edidFault(edid);

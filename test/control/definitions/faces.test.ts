@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Definitions } from '../../../src/control/definitions/index.js';
 import { deviceOf } from '../../../src/control/tree/index.js';
@@ -160,6 +160,15 @@ describe('by the tree', () => {
   test('a damaged file is shown', async () => {
     writeFileSync(files.path('kept/half.json'), '{');
     expect(await rig.cat('definitions/damaged')).toMatch(/half\.json: it is no JSON/);
+  });
+
+  test('without their folder the tree goes on, and says so', async () => {
+    await rig.echo('7,64,384,4', 'control/create_vgt_instance');
+    rmSync(files.path('kept'), { recursive: true });
+    expect(await rig.cat('definitions/damaged')).toMatch(/kept: Cannot read the definitions in .*ENOENT/);
+    expect(await rig.echo('vm7', 'definitions/define')).toBe('EIO');
+    expect(await rig.ls('vgpus')).toEqual(['vm7']);
+    expect(await rig.echo('9', 'vgpus/vm7/weight')).toBe('');
   });
 
   test('without a place for them there are none, and nothing can be kept', async () => {
