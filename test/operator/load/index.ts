@@ -111,6 +111,7 @@ async function measure(api: string, driver: Program): Promise<Measured> {
 
 export async function load(check: Check, progress: Progress): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'xengt-load-'));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   const api = join(folder, 'api.sock');
   const socket = join(folder, 'guest.sock');
   const running: Program[] = [];

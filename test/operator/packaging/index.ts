@@ -160,6 +160,7 @@ export async function packaging(check: Check, progress: Progress): Promise<void>
     return provisionCleanRoot(cache, progress);
   });
   const folder = mkdtempSync(join(tmpdir(), 'xengt-packaging-'));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   const root = join(folder, 'root');
   try {
     progress('making the package, twice');

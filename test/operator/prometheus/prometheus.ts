@@ -48,6 +48,8 @@ export class Prometheus {
   constructor(private readonly root: string) {
     this.#outside = mkdtempSync(join(root, 'var', 'tmp', 'run-'));
     this.#inside = this.#outside.slice(root.length);
+    // The root stays in the cache: an interrupted run leaves nothing in it.
+    atExit(() => rmSync(this.#outside, { recursive: true, force: true }));
   }
 
   /** A file that promtool and Prometheus can read. @returns its path in the root */
