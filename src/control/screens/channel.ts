@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { constants, deflateRaw } from 'node:zlib';
 import type { Screens, Viewer } from './feed.js';
 import type { Frame, Rect } from './frame.js';
-import { CLOSE_RULE, type WebSocket } from './websocket.js';
+import { CLOSE_RULE, type ViewerSocket } from './websocket.js';
 
 const deflate = promisify(deflateRaw);
 const HEADER = 16;
@@ -29,7 +29,7 @@ const LEVEL = { level: constants.Z_BEST_SPEED };
 class Watching implements Viewer {
   readonly #id: number;
   readonly #frame: Frame;
-  readonly #socket: WebSocket;
+  readonly #socket: ViewerSocket;
   #every = 0;
   #seen = 0;
   /** `making` an update, or it was `sent` and is not painted yet. */
@@ -38,7 +38,7 @@ class Watching implements Viewer {
   #timer: NodeJS.Timeout | null = null;
   #left = false;
 
-  constructor(id: number, screens: Screens, socket: WebSocket) {
+  constructor(id: number, screens: Screens, socket: ViewerSocket) {
     this.#id = id;
     this.#socket = socket;
     this.#frame = screens.join(id, this);
@@ -91,7 +91,7 @@ class Watching implements Viewer {
     const body = await deflate(tiles, LEVEL);
     if (this.#left) return;
     this.#state = 'sent';
-    this.#socket.sendBinary([header, body]);
+    this.#socket.sendBinary(Buffer.concat([header, body]));
   }
 }
 
@@ -116,10 +116,10 @@ function tilesOf({ pixels, width }: Frame, rects: readonly Rect[]): Buffer {
 
 export class Channel {
   readonly #screens: Screens;
-  readonly #socket: WebSocket;
+  readonly #socket: ViewerSocket;
   readonly #watching = new Map<number, Watching>();
 
-  constructor(screens: Screens, socket: WebSocket) {
+  constructor(screens: Screens, socket: ViewerSocket) {
     this.#screens = screens;
     this.#socket = socket;
   }

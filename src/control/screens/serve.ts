@@ -6,7 +6,7 @@ import { XengtError } from '../../base/index.js';
 import { PROBLEM_TYPE, problemOf } from '../problem.js';
 import { Channel } from './channel.js';
 import type { Screens } from './feed.js';
-import { CLOSE_GOING_AWAY, refusalOf, WebSocket } from './websocket.js';
+import { CLOSE_GOING_AWAY, Upgrades, type ViewerSocket } from './websocket.js';
 
 export const SCREENS_PATH = '/v1/screens';
 /** Viewers of one address at a time. */
@@ -30,7 +30,8 @@ export function serveScreens(
   mayServe: (hostname: string) => boolean,
   mayAsk: (headers: IncomingHttpHeaders) => boolean,
 ): Viewers {
-  const open = new Set<WebSocket>();
+  const open = new Set<ViewerSocket>();
+  const upgrades = new Upgrades((stream, reason) => refuse(stream, 400, reason));
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const refused = refusal(request, open.size, mayServe) ?? (mayAsk(request.headers) ? undefined : NO_TOKEN);
     if (refused !== undefined) {
@@ -38,15 +39,17 @@ export function serveScreens(
       return;
     }
     if (stream instanceof Socket) stream.setKeepAlive(true, KEEP_ALIVE_MS);
-    const socket: WebSocket = new WebSocket(request, stream, head, {
-      message: (text) => channel.message(text),
-      closed: () => {
-        open.delete(socket);
-        channel.close();
-      },
+    upgrades.upgrade(request, stream, head, (socket) => {
+      const channel = new Channel(screens, socket);
+      open.add(socket);
+      socket.listen({
+        message: (text) => channel.message(text),
+        closed: () => {
+          open.delete(socket);
+          channel.close();
+        },
+      });
     });
-    const channel = new Channel(screens, socket);
-    open.add(socket);
   };
   server.on('upgrade', upgrade);
   return {
@@ -74,8 +77,6 @@ function refusal(
     return [403, `A page of ${origin} may not see the screens here`];
   }
   if (url.split('?')[0] !== SCREENS_PATH) return [404, `There is no WebSocket at ${url.split('?')[0]}`];
-  const wrong = refusalOf(request);
-  if (wrong !== undefined) return [400, wrong];
   return viewers < MOST_VIEWERS ? undefined : [503, `${MOST_VIEWERS} viewers are connected, which is the most`];
 }
 

@@ -172,9 +172,9 @@ describe('the door to the screens', () => {
   test.each([
     ['a page of elsewhere', { origin: 'http://evil.example' }, 403, /evil\.example/],
     ['a name that points here', { host: 'evil.example' }, 421, /evil\.example/],
-    ['an old WebSocket', { 'sec-websocket-version': '8' }, 400, /Version must be 13/],
-    ['a short key', { 'sec-websocket-key': 'short' }, 400, /16 bytes in base64/],
-    ['another protocol', { upgrade: 'h2c' }, 400, /only an upgrade to websocket/],
+    ['an old WebSocket', { 'sec-websocket-version': '7' }, 400, /Sec-WebSocket-Version/],
+    ['a short key', { 'sec-websocket-key': 'short' }, 400, /Sec-WebSocket-Key/],
+    ['another protocol', { upgrade: 'h2c' }, 400, /Upgrade/],
   ])('is closed to %s', async (_what, headers, status, text) => {
     const refused = await view(rig.port, headers as Record<string, string>);
     expect(refused).toMatchObject({ status });
@@ -225,7 +225,9 @@ describe('the door to the screens', () => {
     client.stream.write(bytes);
     const answer = await client.next();
     expect([answer?.opcode, answer?.payload.readUInt16BE(0)]).toEqual([8, code]);
-    expect((answer?.payload.length ?? 0) > 2).toBe(true);
+    // What breaks the protocol is answered with its code alone, what breaks our rules with the rule.
+    const ours = code === 1008 || code === 1003;
+    expect((answer?.payload.length ?? 0) > 2).toBe(ours);
   });
 
   test('answers a ping, takes a message in pieces and a byte at a time, and a close with a close', async () => {
