@@ -7,6 +7,7 @@
 import {
   ARBITRATION_ENABLE,
   BBS_ADD_OFFSET,
+  BBS_NON_PRIVILEGED,
   BBS_PPGTT,
   BBS_PREDICATE,
   BBS_SECOND_LEVEL,
@@ -26,7 +27,9 @@ export function batchBufferStart(s: ScanState, at: number, length: number): Next
   // a chain leaves the buffer for good, unless it is predicated: then what follows may run too
   const returns = s.level === LEVEL_RING || second;
   const fallsThrough = !returns && (header & BBS_PREDICATE) !== 0;
-  const perProcess = (header & BBS_PPGTT) !== 0;
+  // where i915 of Haswell does not let a batch run as its own, it goes on to the original by the privilege bit alone (public
+  // i915_cmd_parser.c, trampoline): without privilege the address is the process's, whatever bit 8 says
+  const perProcess = (header & (s.trust === 'haswell' ? BBS_PPGTT | BBS_NON_PRIVILEGED : BBS_PPGTT)) !== 0;
   if (perProcess && !s.follows) {
     s.result.unprivilegedBatches++;
     return returns || fallsThrough ? GO_ON : s.leave(at + length);

@@ -67,6 +67,8 @@ export const COPY_DESTINATION_GGTT = 1 << 21;
 
 /** MI_BATCH_BUFFER_START dword 0. */
 export const BBS_PPGTT = 1 << 8;
+/** Haswell: what is started has no privilege. */
+export const BBS_NON_PRIVILEGED = 1 << 13;
 export const BBS_PREDICATE = 1 << 15;
 export const BBS_ADD_OFFSET = 1 << 16;
 export const BBS_SECOND_LEVEL = 1 << 22;

@@ -107,6 +107,14 @@ const CASES: readonly Case[] = [
     legal: startBatch(place, PROCESS + 0x1000, PPGTT),
     circumstances: { memory: { [PROCESS + 0x1000]: [END] } },
   })),
+  // on Haswell the privilege bit alone says whose memory is meant; elsewhere there is no such bit
+  ...breaks('global-select', processes, (place) => ({
+    command: 'MI_BATCH_BUFFER_START',
+    gmadr: PROCESS + 0x1000,
+    illegal: startBatch(place, PROCESS + 0x1000, place === 'haswell' ? 0 : 1 << 13),
+    legal: startBatch(place, PROCESS + 0x1000, place === 'haswell' ? 1 << 13 : PPGTT),
+    circumstances: { memory: { [PROCESS + 0x1000]: [END] } },
+  })),
   ...breaks('index', everywhere, () => ({
     command: 'MI_FLUSH_DW',
     gmadr: 0x1000,

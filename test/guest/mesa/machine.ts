@@ -67,6 +67,12 @@ export class MesaMachine {
     return new MesaMachine(client, guest, share, id);
   }
 
+  /** What the mediator has against the guest's work, if anything. */
+  async dropped(): Promise<string[]> {
+    const { lastDropped } = await this.#client.vgpu(this.vgpuId);
+    return lastDropped === null ? [] : [`the mediator dropped work: ${lastDropped}`];
+  }
+
   get running(): boolean {
     return this.#guest.running;
   }

@@ -49,7 +49,9 @@ async function runGuest(
     }
     const ran = await machine.run(program);
     const troubled = ran.complaints.slice(0, 3).map((line) => `kernel: ${line}`);
-    const detail = [...(ran.wrong === null ? [] : [ran.wrong]), ...troubled].join('\n        ');
+    const wrong = [...(ran.wrong === null ? [] : [ran.wrong]), ...troubled];
+    if (wrong.length > 0) wrong.push(...(await machine.dropped()));
+    const detail = wrong.join('\n        ');
     checks.check(`${who}: ${program.title} (${ran.seconds.toFixed(1)} s)`, detail === '', detail);
   }
   if (!machine.running) return;
