@@ -20,7 +20,7 @@ const CONTROL = [
   { name: 'DISPLAY_CHICKEN2', offset: 0x42004 },
   { name: 'FUSE_STRAP', offset: 0x42014, flags: R.RO },
   { name: 'DSPCLK_GATE_D', offset: 0x42020 },
-  { name: 'CHICKEN_PAR1_1', offset: 0x42080, platforms: P.HSW | P_GEN9 },
+  { name: 'CHICKEN_PAR1_1', offset: 0x42080 },
   // Bit 31: an access that nobody claimed; cleared by writing 1.
   { name: 'FPGA_DBG', offset: 0x42300, w1c: 0x80000000 },
   { name: 'DPFC_CB_BASE', offset: 0x43200 },

@@ -88,7 +88,7 @@ const SINGLE = [
   { name: 'CHICKEN_PIPESL_1_A', offset: 0x420b0 },
   { name: 'CHICKEN_PIPESL_1_B', offset: 0x420b4 },
   { name: 'CHICKEN_PIPESL_1_C', offset: 0x420b8 },
-  { name: 'CHICKEN_TRANS_A', offset: 0x420c0, platforms: P.HSW | P_GEN9 },
+  { name: 'CHICKEN_TRANS_A', offset: 0x420c0 },
   { name: 'CHICKEN_TRANS_B', offset: 0x420c4, platforms: P.HSW | P_GEN9 },
   { name: 'CHICKEN_TRANS_C', offset: 0x420c8, platforms: P.HSW | P_GEN9 },
   { name: 'CHICKEN_TRANS_EDP', offset: 0x420cc, platforms: P.HSW | P_GEN9 },

@@ -2,6 +2,7 @@
  * The vGPUs that one policy chooses among, as flat columns in the order of their turns. A pick looks at every column of the few
  * vGPUs there are and allocates nothing.
  */
+import { NEVER } from '../../base/index.js';
 import type { Share } from './contract.js';
 
 const FIRST_ROOM = 8;
@@ -22,6 +23,8 @@ export class Candidates {
   /** How long it takes it to queue something more when its queue has run empty. */
   think = new Float64Array(FIRST_ROOM);
   idleSince = new Float64Array(FIRST_ROOM);
+  /** When it last had work, or was seen to have had some. */
+  seen = new Float64Array(FIRST_ROOM);
   /** Shares to come, by row; null where nothing changes. */
   readonly #coming: (Share | null)[] = [];
   #changes = false;
@@ -43,8 +46,17 @@ export class Candidates {
     this.owed[row] = 0;
     this.think[row] = 0;
     this.idleSince[row] = 0;
+    this.seen[row] = Number.NEGATIVE_INFINITY;
     this.#coming[row] = null;
     return row;
+  }
+
+  /** When another than the one in `row` last had work; NEVER where one has. */
+  othersSeen(row: number): number {
+    if (this.readyCount > this.isReady[row]!) return NEVER;
+    let last = Number.NEGATIVE_INFINITY;
+    for (let other = 0; other < this.count; other++) if (other !== row) last = Math.max(last, this.seen[other]!);
+    return last;
   }
 
   remove(row: number): void {
@@ -80,7 +92,7 @@ export class Candidates {
   }
 
   #columns() {
-    return [this.ids, this.weight, this.isReady, this.left, this.owed, this.think, this.idleSince];
+    return [this.ids, this.weight, this.isReady, this.left, this.owed, this.think, this.idleSince, this.seen];
   }
 
   #grow(): void {
@@ -97,5 +109,6 @@ export class Candidates {
     this.left = wider(this.left);
     this.think = wider(this.think);
     this.idleSince = wider(this.idleSince);
+    this.seen = wider(this.seen);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Weighted time slices. A period is cut into slices by weight; a vGPU keeps the engine until its slice is used up or it has
  * nothing more to run, then the next in turn has it. Workloads are not cut short: what runs beyond the slice is a debt that the
- * next slices pay, so that shares follow the weights whatever the length of the workloads. docs/scheduler.md proves how long
- * nobody waits longer than.
+ * next slices pay, so that shares follow the weights whatever the length of the workloads. Time that nobody else wanted is
+ * nobody's debt. docs/scheduler.md proves how long nobody waits longer than.
  *
  * A driver queues its next workload when it has seen the last one end. Were the turn lost in that moment, whoever keeps one
  * workload queued would get workload for workload what everybody gets, whatever the weights. So the engine is held for the vGPU
@@ -38,6 +38,9 @@ export class TimeSlices implements SchedulingPolicy {
   /** The engine is held for the vGPU whose turn it is since then; NEVER while it is not. */
   #heldSince = NEVER;
   #holdEnd = 0;
+  /** From when on, in what runs now, nobody else is missed; and until when that was so. */
+  #aloneFrom = NEVER;
+  #aloneUntil = NEVER;
 
   constructor(periodNs = PERIOD_NS) {
     this.#period = periodNs;
@@ -76,6 +79,7 @@ export class TimeSlices implements SchedulingPolicy {
     if (since !== NEVER) all.think[row]! += LEARN * (Math.min(now - since, this.#period) - all.think[row]!);
     all.setReady(row, true);
     if (this.#has(row)) this.#endHold(now);
+    else this.#aloneUntil = Math.min(this.#aloneUntil, now);
   }
 
   idle(vgpu: number, now: number): void {
@@ -84,6 +88,7 @@ export class TimeSlices implements SchedulingPolicy {
     if (row < 0) return;
     all.setReady(row, false);
     all.idleSince[row] = now;
+    all.seen[row] = now;
   }
 
   keepBack(vgpu: number): void {
@@ -103,12 +108,19 @@ export class TimeSlices implements SchedulingPolicy {
     if (row < 0) return;
     // It thinks from when its work is done.
     if (all.isReady[row] === 0) all.idleSince[row] = now;
+    all.seen[row] = now;
     if (!this.#has(row)) {
       this.#take(row, price(ran, occupied));
       return;
     }
-    this.#ran += ran;
-    this.#pay(occupied);
+    const alone = Math.min(occupied, Math.max(0, Math.min(now, this.#aloneUntil) - this.#aloneFrom));
+    if (alone > 0) {
+      // Nobody was kept from anything: it is as at the beginning of its turn.
+      this.#newTurn();
+      all.left[row] = this.#slice(row);
+    }
+    this.#ran += Math.max(0, ran - alone);
+    this.#pay(occupied - alone);
   }
 
   mayKeep(vgpu: number): number {
@@ -132,19 +144,27 @@ export class TimeSlices implements SchedulingPolicy {
     if (all.readyCount === 0) return 0;
     const at = this.#at;
     if (at >= 0 && !this.#gone && all.left[at]! > 0) {
-      if (all.isReady[at] === 1) return all.ids[at]!;
+      if (all.isReady[at] === 1) return this.#run(at, now);
       if (this.#holds(at, now)) return 0;
       // It was held for in vain, this time: what is left of the slice is not lost yet.
       if (all.think[at]! <= this.#longestHold) all.owed[at] = 1;
     }
     this.#endHold(now);
-    return this.#pass();
+    return this.#run(this.#pass(), now);
   }
 
   due(now: number): number {
     const all = this.#all;
     if (all.readyCount === 0) return NEVER;
     return this.#heldSince !== NEVER && this.#holdEnd > now ? this.#holdEnd : now;
+  }
+
+  /** What the vGPU has queued is run. Others are missed for as long as the engine would be held for one of them. */
+  #run(row: number, now: number): number {
+    const all = this.#all;
+    this.#aloneFrom = Math.max(now, all.othersSeen(row) + this.#longestHold);
+    this.#aloneUntil = NEVER;
+    return all.ids[row]!;
   }
 
   #has(row: number): boolean {
@@ -187,7 +207,7 @@ export class TimeSlices implements SchedulingPolicy {
     this.#pay(held);
   }
 
-  /** Gives the turn to the next that has work and credit. */
+  /** Gives the turn to the next that has work and credit. @returns its row */
   #pass(): number {
     const all = this.#all;
     this.#newTurn();
@@ -209,7 +229,7 @@ export class TimeSlices implements SchedulingPolicy {
       const most = all.owed[row] === 1 && all.isReady[row] === 1 ? 2 * this.#slice(row) : this.#slice(row);
       all.left[row] = Math.min(all.left[row]! + this.#slice(row), most);
       all.owed[row] = 0;
-      if (all.left[row]! > 0 && all.isReady[row] === 1) return all.ids[row]!;
+      if (all.left[row]! > 0 && all.isReady[row] === 1) return row;
     }
   }
 

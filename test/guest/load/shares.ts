@@ -158,7 +158,7 @@ async function checkWaits(scene: SharesScene, what: string, weights: readonly nu
   const slice = weightOf.map((weight) => (PERIOD_S * weight) / all);
   const longest = members.map(({ vgpuId }) => seen.longestRun.get(vgpuId) ?? 0);
   const rows = members.slice(0, weights.length).map((member, i) => {
-    const passes = Math.min(Math.floor((longest[i] ?? 0) / (slice[i] ?? 1)), 125) + 1;
+    const passes = Math.min(Math.floor(((longest[i] ?? 0) + PERIOD_S / 4) / (slice[i] ?? 1)), 125) + 1;
     let bound = 0;
     for (const [j] of members.entries()) {
       if (j !== i) bound += 2 * ((passes + 2) * (slice[j] ?? 0) + (longest[j] ?? 0));
