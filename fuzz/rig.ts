@@ -6,6 +6,7 @@
 import { PAGE_DWORDS, PAGE_SIZE } from '../src/base/index.js';
 import type { ScanResult } from '../src/cmd-parser/index.js';
 import { DEFAULT_COST } from '../src/gpu/index.js';
+import { CONTEXT_STATE_AT } from '../src/gpu/model/context.js';
 import type { Device } from '../src/gpu/model/device.js';
 import { InterruptTree } from '../src/gpu/model/interrupts.js';
 import { ViolationLog } from '../src/gpu/model/oracle.js';
@@ -115,7 +116,7 @@ export class Rig {
       unsupported: new Map(),
       time: 0,
     };
-    wirePlatformRegisters(registers);
+    wirePlatformRegisters(registers, platform);
     for (const id of platform.engines) this.#engines[id] = new WatchedEngine(this.#device, ENGINES[id]!, () => {});
     for (const engine of this.#engines) engine.witness = registers;
     registers.settle();
@@ -218,7 +219,9 @@ export class Rig {
     const state = image.at + PAGE_DWORDS;
     words.fill(0, image.at, state);
     words.fill(0, state, state + CTX_DWORDS);
-    words.fill(CANARY, state + CTX_DWORDS, state + PAGE_DWORDS);
+    words.fill(CANARY, state + CTX_DWORDS, state + CONTEXT_STATE_AT);
+    // A context that was never saved: nothing of the case before.
+    words.fill(0, state + CONTEXT_STATE_AT, state + PAGE_DWORDS);
     words[state + CTX_DWORDS] = IMAGE_END;
     writeContextLayout(words, state, engine);
     words[state + CTX.RING_TAIL] = ringDwords * 4;
@@ -298,7 +301,7 @@ export class Rig {
     const state = image.at + PAGE_DWORDS;
     changed(
       "the shadow context's own state",
-      firstOther(image.words, state + CTX_DWORDS + 1, state + PAGE_DWORDS, CANARY),
+      firstOther(image.words, state + CTX_DWORDS + 1, state + CONTEXT_STATE_AT, CANARY),
     );
     changed('the shadow ring', firstDifference(ring.words, ring.at, this.#ringCopy, ringDwords));
     changed('the shadow batches', firstDifference(arena.words, arena.at, this.#arenaCopy, this.#arenaUsed));

@@ -236,7 +236,7 @@ describe('registers', () => {
     bench.runBatch(...loadRegister(hwsp, 0x5000, 0x941c, 1));
     expect(bench.driver.gpu.read32(hwsp)).toBe(before);
     expect(bench.driver.gpu.counters.refusedRegisterWrites).toBe(2);
-    bench.run(...loadRegister(0x7300, 3));
+    bench.run(...loadRegister(0x7300, 0x0003_0003));
     expect(bench.driver.gpu.read32(0x7300)).toBe(3);
   });
 
@@ -260,7 +260,7 @@ describe('registers', () => {
   it('that a slot releases to unprivileged batches are written by them', () => {
     const bench = new Bench();
     bench.driver.gpu.write32(bench.base + RING.FORCE_TO_NONPRIV + 8, 0x7300);
-    bench.runBatch(...loadRegister(0x7300, 5, 0x7304, 6));
+    bench.runBatch(...loadRegister(0x7300, 0x0005_0005, 0x7304, 0x0006_0006));
     expect(bench.driver.gpu.read32(0x7300)).toBe(5);
     expect(bench.driver.gpu.read32(0x7304)).toBe(0);
   });

@@ -3,7 +3,7 @@
  * the engine carries out on restore and refreshes on save. Source: PRM BDW Vol 7 "Logical Ring Context Format".
  */
 import { PAGE_SIZE } from '../../base/index.js';
-import { CTX, CTX_DWORDS, CTX_RESTORE_INHIBIT, DESC, type EngineRow, frameOf, RING } from '../../hw/index.js';
+import { CTX, CTX_DWORDS, CTX_RESTORE_INHIBIT, DESC, type EngineRow, frameOf, RCS, RING } from '../../hw/index.js';
 import type { Device } from './device.js';
 import { NO_OWNER } from './memory.js';
 import type { Mmu } from './mmu.js';
@@ -52,26 +52,63 @@ function isEngineState(relative: number): boolean {
   );
 }
 
+/** Registers as [offset, count]. */
+type Ranges = readonly (readonly [offset: number, count: number])[];
+
 /**
- * What a context that is taken away in the middle of its commands needs to find again, relative to the engine: counters of the
- * pipeline, predicates, operands of indirect draws and dispatches, stream output, general purpose registers. The hardware keeps
- * these in the part of its image that is not described; the model keeps them as one more list of loads near its page's end.
+ * What belongs to a context besides its ring and its batches, relative to the engine: general purpose registers and predicates;
+ * of the blitter its switch of tilings. The hardware keeps these in the part of its image that is not described; the model keeps
+ * them as more lists of loads near the end of the register state's page. Source: PRM SKL Vol 7 "Register State Context"; which
+ * registers drivers may rely on is what gem_ctx_isolation of IGT looks at.
  */
-const INTERRUPTED_STATE: readonly number[] = (
-  [
-    [0x214, 1],
-    [0x310, 20],
-    [0x400, 8],
-    [0x430, 6],
-    [0x500, 3],
-    [RING.GPR0, 32],
-    [0x3200, 40],
-  ] as const
-).flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + 4 * i));
-/** Its place in the page of the register state, behind all that drivers know of. */
-const INTERRUPTED_AT = 0x300;
-const INTERRUPTED_LIST = LRI | (2 * INTERRUPTED_STATE.length - 1);
-const IS_INTERRUPTED_STATE = new Set(INTERRUPTED_STATE);
+const ENGINE_STATE: Ranges = [
+  [0x200, 1],
+  [0x400, 8],
+  [RING.GPR0, 32],
+];
+/** Of the render engine also, by absolute offset: counters of the pipeline, indirect draws and dispatches, modes, stream output. */
+const RENDER_STATE: Ranges = [
+  [0x2158, 1],
+  [0x2214, 1],
+  [0x2290, 2],
+  [0x22c8, 2],
+  [0x22d8, 2],
+  [0x22f0, 4],
+  [0x2300, 24],
+  [0x2360, 2],
+  [0x2420, 1],
+  [0x2430, 12],
+  [0x2500, 3],
+  [0x2580, 1],
+  [0x7000, 3],
+  [0x7014, 1],
+  [0x7034, 1],
+  [0x7304, 1],
+  [0x5200, 8],
+  [0x5240, 8],
+  [0x5280, 4],
+  [0xe400, 2],
+];
+/** Where the lists begin, behind all that drivers know of, and how many loads one has at most. */
+export const CONTEXT_STATE_AT = 0x2c0;
+const LOADS = 64;
+
+/** Registers of an engine's state, and where each stands in the page of its image. */
+interface StateLists {
+  readonly registers: Uint32Array;
+  readonly places: Uint32Array;
+}
+
+function stateLists({ id, mmioBase }: EngineRow): StateLists {
+  const all: number[] = [];
+  const add = (ranges: Ranges, base: number): void => {
+    for (const [first, count] of ranges) for (let i = 0; i < count; i++) all.push(base + first + 4 * i);
+  };
+  add(ENGINE_STATE, mmioBase);
+  if (id === RCS) add(RENDER_STATE, 0);
+  const places = all.map((_, i) => CONTEXT_STATE_AT + Math.floor(i / LOADS) * (1 + 2 * LOADS) + 1 + 2 * (i % LOADS));
+  return { registers: Uint32Array.from(all), places: Uint32Array.from(places) };
+}
 
 /** Where a batch buffer stands: its next command and whether it lies in the context's own address space. */
 export interface BatchPosition {
@@ -90,11 +127,13 @@ export class ContextImage {
   readonly #base: number;
   readonly #mmu: Mmu;
   readonly #roots = new Float64Array(4);
+  readonly #state: StateLists;
 
   constructor(device: Device, row: EngineRow, mmu: Mmu) {
     this.#device = device;
     this.#base = row.mmioBase;
     this.#mmu = mmu;
+    this.#state = stateLists(row);
   }
 
   /** Loads the context that the descriptor names. @returns false when its image cannot be read */
@@ -121,38 +160,38 @@ export class ContextImage {
     return this.#mmu.read32(this.lrca + PAGE_SIZE + CTX.RING_TAIL * 4, true);
   }
 
-  /** @param interrupted before its commands were at an end */
-  save(interrupted: boolean): void {
+  save(): void {
     this.#writeBatch(this.first, RING.BBADDR_UDW, RING.BBADDR, RING.BBSTATE);
     this.#writeBatch(this.second, SECOND_BBADDR_UDW, SECOND_BBADDR, SECOND_BBSTATE);
     const control = this.#base + RING.CONTEXT_CONTROL;
     this.#device.registers.set(control, this.#device.registers.get(control) & ~CTX_RESTORE_INHIBIT);
     this.#walk(false);
-    this.#keepInterrupted(interrupted);
   }
 
-  #keepInterrupted(interrupted: boolean): void {
-    const at = this.#mmu.locate(this.lrca + PAGE_SIZE, true, true);
-    if (at < 0) return;
-    const { words } = this.#device.memory;
-    const list = at + INTERRUPTED_AT;
-    if (!interrupted) {
-      if (words[list] === INTERRUPTED_LIST) words[list] = 0;
-      return;
+  #saveState(words: Uint32Array, page: number): void {
+    const { registers, places } = this.#state;
+    const { length } = registers;
+    for (let i = 0; i < length; i++) {
+      const at = page + places[i]!;
+      if (i % LOADS === 0) words[at - 1] = LRI | (2 * Math.min(LOADS, length - i) - 1);
+      words[at] = registers[i]!;
+      words[at + 1] = this.#device.registers.get(registers[i]!);
     }
-    words[list] = INTERRUPTED_LIST;
-    INTERRUPTED_STATE.forEach((relative, i) => {
-      words[list + 1 + 2 * i] = this.#base + relative;
-      words[list + 2 + 2 * i] = this.#device.registers.get(this.#base + relative);
-    });
   }
 
-  #restoreInterrupted(words: Uint32Array, at: number): void {
-    if (words[at + INTERRUPTED_AT] !== INTERRUPTED_LIST) return;
-    for (let i = 0; i < INTERRUPTED_STATE.length; i++) {
-      const register = words[at + INTERRUPTED_AT + 1 + 2 * i]! & 0x7ffffc;
-      if (!IS_INTERRUPTED_STATE.has(register - this.#base)) continue;
-      this.#device.registers.set(register, words[at + INTERRUPTED_AT + 2 + 2 * i]!);
+  /**
+   * Loads the engine's own state, which the hardware does behind the indirect context (PRM BDW Vol 7 "Indirect Context Offset").
+   * Only what the device itself wrote is taken: loads of other registers are not carried out.
+   */
+  restoreState(): void {
+    if (this.#restoreInhibit) return;
+    const page = this.#mmu.locate(this.lrca + PAGE_SIZE, true, false);
+    if (page < 0) return;
+    const { words } = this.#device.memory;
+    const { registers, places } = this.#state;
+    for (let i = 0; i < registers.length; i++) {
+      const at = page + places[i]!;
+      if (words[at] === registers[i]!) this.#device.registers.set(registers[i]!, words[at + 1]!);
     }
   }
 
@@ -188,14 +227,14 @@ export class ContextImage {
     const control = this.#device.registers.get(this.#base + RING.CONTEXT_CONTROL);
     if (restore) this.#restoreInhibit = (control & CTX_RESTORE_INHIBIT) !== 0;
     if (restore && this.#restoreInhibit) return;
-    // The engine's own state: more loads with padding in between, up to the first thing that is neither.
-    for (let dword = CTX_DWORDS; dword < PAGE_WORDS; ) {
+    // What drivers describe of the engine's own state: more loads with padding in between, up to the first thing that is neither.
+    for (let dword = CTX_DWORDS; dword < CONTEXT_STATE_AT; ) {
       const header = words[at + dword]!;
       if (header === 0) dword++;
       else if ((header & LRI_MASK) === LRI) dword += this.#loads(words, at, dword, restore, false);
       else break;
     }
-    if (restore) this.#restoreInterrupted(words, at);
+    if (!restore) this.#saveState(words, at);
   }
 
   /**

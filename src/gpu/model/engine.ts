@@ -231,7 +231,7 @@ export class Engine {
     const between = stream.inRing || (this.atArbitrationPoint && !stream.restoring && !this.predicated);
     if (stream.empty || !between || !this.arbitration || this.blitter.active) return false;
     const id = lists.contextId;
-    this.#saveContext(true);
+    this.#saveContext();
     lists.report(CSB.PREEMPTED, id);
     lists.adopt();
     this.#switchIn();
@@ -241,7 +241,7 @@ export class Engine {
   #complete(): void {
     const lists = this.#lists;
     const id = lists.contextId;
-    this.#saveContext(false);
+    this.#saveContext();
     if (lists.hasNext) {
       if (lists.pending) {
         lists.report(CSB.COMPLETE | CSB.PREEMPTED, id);
@@ -278,12 +278,12 @@ export class Engine {
     this.stream.begin();
   }
 
-  #saveContext(interrupted: boolean): void {
+  #saveContext(): void {
     const { registers, cost } = this.device;
     const base = this.row.mmioBase;
     this.stream.keep();
     registers.set(base + RING.CTX_TIMESTAMP, this.#contextTimestamp());
-    this.#context.save(interrupted);
+    this.#context.save();
     this.time += cost.contextSave;
     this.device.time = this.time;
   }

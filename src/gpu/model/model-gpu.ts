@@ -89,7 +89,7 @@ export class ModelGpu implements Gpu {
       unsupported: new Map(),
       time: 0,
     };
-    wirePlatformRegisters(registers);
+    wirePlatformRegisters(registers, platform);
     this.#engines = platform.engines.map(
       (id) => new Engine(this.#device, ENGINES[id]!, (engine) => engine.wake(this.#now)),
     );

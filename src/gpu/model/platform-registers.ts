@@ -3,6 +3,7 @@
  * invalidation, reset.
  * Source: PRM SKL Vol 2c; public i915 intel_uncore.c, intel_pcode.c and i915_reg.h.
  */
+import { P_ALL, type Platform, R, REGISTER_ROWS } from '../../hw/index.js';
 import type { RegisterFile } from './registers.js';
 
 /** [request register (masked), acknowledge register]. */
@@ -29,7 +30,14 @@ const PCODE_ANSWERS: Readonly<Record<number, readonly [number, number]>> = {
 
 export const GFX_FLUSH_CONTROL = 0x101008;
 
-export function wirePlatformRegisters(registers: RegisterFile): void {
+export function wirePlatformRegisters(registers: RegisterFile, platform: Platform): void {
+  const masked = (offset: number, value: number): void => {
+    registers.mergeMasked(offset, value);
+  };
+  const ofContexts = R.MODE_MASK | R.IN_CTX;
+  for (const { flags = 0, platforms = P_ALL, offset } of REGISTER_ROWS) {
+    if ((flags & ofContexts) === ofContexts && (platforms & platform.bit) !== 0) registers.onWrite(offset, masked);
+  }
   for (const [request, acknowledge] of FORCEWAKE)
     registers.onWrite(request, (offset, value) => registers.set(acknowledge, registers.mergeMasked(offset, value)));
   registers.set(GT_FIFO_FREE, GT_FIFO_ENTRIES);

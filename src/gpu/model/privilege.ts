@@ -15,19 +15,25 @@ const ENGINE_RANGES: readonly Range[] = [
   [0x200, 0x200], // BCS_SWCTRL: which tiling the blitter's tiled bit means
 ];
 
-/** Of the render engine only, 3D: statistics, predicate, indirect draw and dispatch parameters, stream output, L3 partition. */
+/** Of the render engine only: batch offset, 3D statistics, predicate, indirect draw and dispatch parameters, stream output, modes. gem_ctx_isolation of IGT (nonpriv) looks at them. */
 const RENDER_RANGES: readonly Range[] = [
+  [0x2158, 0x2158],
   [0x2214, 0x2214],
   [0x2290, 0x2294], // not RING_MODE, which follows
+  [0x22c8, 0x22cc],
+  [0x22d8, 0x22dc],
+  [0x22f0, 0x22fc],
   [0x2300, 0x2354], // not the timestamp, which follows
-  [0x2400, 0x2444],
+  [0x2360, 0x2364],
+  [0x2400, 0x2454],
   [0x2500, 0x2508],
   [0x5200, 0x523c],
   [0x5240, 0x525c],
   [0x5280, 0x528c],
-  [0x7000, 0x7004],
+  [0x7000, 0x7008],
   [0x7034, 0x7034],
   [0xb020, 0xb024],
+  [0xe400, 0xe404],
 ];
 
 const NONPRIV_SLOTS = 12;

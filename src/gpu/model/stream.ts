@@ -204,6 +204,7 @@ export class CommandStream {
   }
 
   #endOfRestorePart(): void {
+    if (this.#level === INDIRECT) this.#context.restoreState();
     if (this.#level === INDIRECT && this.#perContext !== 0) {
       this.#level = PER_CONTEXT;
       this.#next = this.#perContext;
