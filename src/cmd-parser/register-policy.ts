@@ -6,7 +6,7 @@
  * Engines are kept apart: a stream of one engine never reaches another engine's register block (another guest may run
  * there), and only the render engine reaches the shared 3D state; i915 programs those from the render ring alone.
  */
-import { ENGINES, type EngineId, P_ALL, P_GEN9, type Platform, RCS, RING, RING7 } from '../hw/index.js';
+import { ENGINES, type EngineId, P, P_ALL, P_GEN9, type Platform, RCS, RING, RING7 } from '../hw/index.js';
 import type { Trust } from './command-policy.js';
 import { UNPRIVILEGED_REGISTERS } from './unprivileged-registers.js';
 
@@ -45,8 +45,8 @@ interface PolicyRow {
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
-  /** 'engine': offset from each engine's mmioBase; 'shared': absolute. */
-  readonly at: 'engine' | 'shared';
+  /** 'engine': offset from the own engine's mmioBase; 'others': from each other's, for the render engine; 'shared': absolute. */
+  readonly at: 'engine' | 'others' | 'shared';
   readonly policy: number;
   readonly platforms?: number;
 }
@@ -99,6 +99,15 @@ const POLICY_ROWS: readonly PolicyRow[] = [
     policy: kind(KIND.DISCARD),
     platforms: P_GEN9,
   },
+  // Haswell's drivers keep the other engines awake while a context is switched: the mediator's are never asleep
+  {
+    name: 'PSMI_CTL',
+    at: 'others',
+    offset: RING7.PSMI_CTL,
+    bytes: 4,
+    policy: REG_READ | kind(KIND.DISCARD),
+    platforms: P.HSW,
+  },
   // what was taken out passes again as it stands
   { name: 'DISCARDED', at: 'shared', offset: DISCARD_REGISTER, bytes: 4, policy: kind(KIND.DISCARD) },
 ];
@@ -148,8 +157,9 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
     policy.fill(0, (own + BLOCK_BYTES) / 4);
     for (let at = MOCS_FIRST; at < MOCS_END; at += 4) policy[at / 4] = plain(cmdAccess[at / 4]!);
   }
-  for (const row of POLICY_ROWS) {
-    if (((row.platforms ?? P_ALL) & platform.bit) === 0) continue;
+  const rows = POLICY_ROWS.filter((row) => ((row.platforms ?? P_ALL) & platform.bit) !== 0);
+  for (const row of rows) {
+    if (row.at === 'others') continue;
     const discard = row.policy === kind(KIND.DISCARD);
     if (row.at === 'shared' && engine !== RCS && !discard) continue;
     const base = row.at === 'engine' ? ENGINES[engine]!.mmioBase : 0;
@@ -158,9 +168,11 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
   for (const other of ENGINES) {
     if (other.id === engine) continue;
     policy.fill(0, other.mmioBase / 4, (other.mmioBase + BLOCK_BYTES) / 4);
-    // Haswell's drivers keep the other engines awake while a context is switched: the mediator's are never asleep.
-    if (platform.gen === 7 && engine === RCS)
-      policy[(other.mmioBase + RING7.PSMI_CTL) / 4] = REG_READ | kind(KIND.DISCARD);
+    if (engine !== RCS) continue;
+    for (const { at, offset, bytes, policy: access } of rows) {
+      const first = (other.mmioBase + offset) / 4;
+      if (at === 'others') policy.fill(access, first, first + bytes / 4);
+    }
   }
   if (platform.gen === 7 && engine === RCS) openPromoted(policy, platform);
   return policy;

@@ -181,7 +181,7 @@ export class ContextImage {
 
   /**
    * Loads the engine's own state, which the hardware does behind the indirect context (PRM BDW Vol 7 "Indirect Context Offset").
-   * Only what the device itself wrote is taken: loads of other registers are not carried out.
+   * What stands there may be the guest's word as well as the device's: only the registers of a context are loaded, each from its place.
    */
   restoreState(): void {
     if (this.#restoreInhibit) return;

@@ -228,6 +228,7 @@ export class Engine {
       return true;
     }
     const { stream } = this;
+    // Within a batch that MI_SET_PREDICATE has made no-ops of, that state would be lost: it is in no register.
     const between = stream.inRing || (this.atArbitrationPoint && !stream.restoring && !this.predicated);
     if (stream.empty || !between || !this.arbitration || this.blitter.active) return false;
     const id = lists.contextId;

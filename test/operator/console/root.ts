@@ -1,43 +1,19 @@
-/** A small Debian root that holds a browser without a window and a VNC viewer. Nothing of it is installed on this machine. */
-import { join } from 'node:path';
-import { XengtError } from '../../../src/base/index.js';
-import { once } from '../../guest/provision/cache.js';
-import { isRoot, MMDEBSTRAP, needHostPackages } from '../../guest/provision/host-packages.js';
-import { debianMirror } from '../../guest/provision/mirror.js';
-import { type Progress, throttled } from '../../guest/provision/progress.js';
-import { runIsolated } from '../../guest/provision/run-command.js';
+/** A small Debian root that holds a browser without a window and a VNC viewer. */
+import type { Progress } from '../../guest/provision/progress.js';
+import { type DebianRoot, DOCUMENTATION, debianRoot } from '../debian-root.js';
 
-const SUITE = 'trixie';
-/** The package gvncviewer has gvnccapture, which writes what it sees as it is (PNG, not JPEG). */
-const PACKAGES = ['chromium-headless-shell', 'gvncviewer', 'fonts-dejavu-core'];
-/** Raised whenever the recipe below changes. */
-const RECIPE = 1;
+const VIEWERS: DebianRoot = {
+  name: 'viewers',
+  recipe: 1,
+  // The package gvncviewer has gvnccapture, which writes what it sees as it is (PNG, not JPEG).
+  packages: ['chromium-headless-shell', 'gvncviewer', 'fonts-dejavu-core'],
+  says: 'Chromium and a VNC viewer (about two minutes)',
+  without: DOCUMENTATION,
+};
 
 /** The root, made if it is not in the cache yet. */
-export async function provisionViewers(cache: string, progress: Progress): Promise<string> {
-  if (!isRoot()) {
-    throw new XengtError('XENGT_E_UNAVAILABLE', 'Provisioning the browser needs root (mmdebstrap and chroot)');
-  }
-  const root = join(cache, `viewers-root-${RECIPE}`);
-  await once(root, async (temporary) => {
-    await needHostPackages([MMDEBSTRAP], progress);
-    const mirror = await debianMirror();
-    progress(`making a ${SUITE} root with Chromium and a VNC viewer (about two minutes)`);
-    await runIsolated(
-      'mmdebstrap',
-      [
-        '--variant=essential',
-        '--aptopt=Apt::Install-Recommends "false"',
-        `--include=${PACKAGES.join(',')}`,
-        ...['doc', 'man', 'locale', 'info'].map((unwanted) => `--dpkgopt=path-exclude=/usr/share/${unwanted}/*`),
-        SUITE,
-        temporary,
-        `deb ${mirror} ${SUITE} main`,
-      ],
-      { onLine: throttled(progress, '  ') },
-    );
-  });
-  return root;
+export function provisionViewers(cache: string, progress: Progress): Promise<string> {
+  return debianRoot(VIEWERS, cache, progress);
 }
 
 /**

@@ -11,41 +11,43 @@ function insert(dw: Uint32Array, at: number, length: number, count: number): num
   return length + count;
 }
 
-/** Where the upper half of an address is missing, by name; the rightmost first. */
-const HALVES: Readonly<Record<string, readonly number[]>> = {
-  MI_STORE_REGISTER_MEM: [3],
-  MI_LOAD_REGISTER_MEM: [3],
-  MI_FLUSH_DW: [2],
-  MI_BATCH_BUFFER_START: [2],
-  MI_CONDITIONAL_BATCH_BUFFER_END: [3],
-  PIPE_CONTROL: [3],
-  XY_COLOR_BLT: [5],
-  XY_SRC_COPY_BLT: [8, 5],
-  XY_SETUP_BLT: [5],
-};
+/** How a command's form differs. */
+interface Form {
+  /** Where the upper half of an address is missing; the rightmost first. */
+  readonly halves?: readonly number[];
+  /** A reserved dword comes first, and the address after it. */
+  readonly addressSecond?: true;
+  /** So many dwords at least; what a shorter one does not say is zero. */
+  readonly least?: number;
+}
 
-/** The longest PIPE_CONTROL; of a shorter one the data that is not there is zero. */
-const PIPE_CONTROL_DWORDS = 6;
+/** By name. */
+const FORMS: Readonly<Record<string, Form>> = {
+  MI_STORE_DATA_IMM: { addressSecond: true },
+  MI_STORE_REGISTER_MEM: { halves: [3] },
+  MI_LOAD_REGISTER_MEM: { halves: [3] },
+  MI_FLUSH_DW: { halves: [2] },
+  MI_BATCH_BUFFER_START: { halves: [2] },
+  MI_CONDITIONAL_BATCH_BUFFER_END: { halves: [3] },
+  PIPE_CONTROL: { halves: [3], least: 6 },
+  XY_COLOR_BLT: { halves: [5] },
+  XY_SRC_COPY_BLT: { halves: [8, 5] },
+  XY_SETUP_BLT: { halves: [5] },
+};
 
 /** @returns an executor of the Haswell form of the command `name` */
 export function fromGen7(name: string, executor: Executor): Executor {
-  if (name === 'MI_STORE_DATA_IMM') {
-    // A reserved dword comes first, then the address.
-    return (engine, dw, length) => {
+  const form = FORMS[name];
+  if (form === undefined) return executor;
+  const { halves = [], addressSecond = false, least = 0 } = form;
+  return (engine, dw, length) => {
+    if (addressSecond) {
       dw[1] = dw[2]!;
       dw[2] = 0;
-      return executor(engine, dw, length);
-    };
-  }
-  const halves = HALVES[name];
-  if (halves === undefined) return executor;
-  return (engine, dw, length) => {
-    for (const at of halves) length = insert(dw, at, length, 1);
-    if (name === 'PIPE_CONTROL') {
-      dw.fill(0, length, PIPE_CONTROL_DWORDS);
-      length = Math.max(length, PIPE_CONTROL_DWORDS);
     }
-    return executor(engine, dw, length);
+    for (const at of halves) length = insert(dw, at, length, 1);
+    if (length < least) dw.fill(0, length, least);
+    return executor(engine, dw, Math.max(length, least));
   };
 }
 
