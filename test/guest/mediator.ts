@@ -22,6 +22,8 @@ export interface VgpuRequest {
   readonly highMiB?: number;
   readonly fences?: number;
   readonly monitor: boolean;
+  /** Each with the mode line of the monitor that is plugged in. */
+  readonly ports?: readonly { readonly port: 'B' | 'C' | 'D'; readonly type?: 'DP' | 'HDMI'; readonly mode: string }[];
   readonly socket: string;
   readonly record?: string;
 }

@@ -11,6 +11,7 @@ import { mdevctl } from './mdevctl/index.js';
 import { monitors } from './monitors/index.js';
 import { packaging } from './packaging/index.js';
 import { prometheus } from './prometheus/index.js';
+import { screens } from './screens/index.js';
 import { tree } from './tree/index.js';
 
 type Check = (what: string, good: boolean, saw?: string) => void;
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, (check: Check, progress: Progress) => Promi
   monitors,
   prometheus,
   console: consoleAndScreens,
+  screens,
   packaging,
   load,
 };

@@ -8,6 +8,9 @@
 #   load:WORDS       xengt-load with these words
 #   console:TEXT     clear the text console, write TEXT to it, and report the glyphs it is drawn with
 #   display          report what the display is set to
+#   share            mount the folder shared with the host
+#   picture:FORMAT SEED FILE   show a picture and keep it in FILE, see picture/main.c
+#   next-picture     show the next one
 #   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
 #   igt:SECONDS TEST [SUBTEST]   one IGT test or subtest for at most so long; its output goes to the shared folder
 #   igt-list:WORDS, igt-subtests:TEST   what there is, to the shared folder
@@ -111,14 +114,19 @@ step_display() {
   done
 }
 
-# The disk becomes a root file system at folder $1, with all that a kernel shows in one; the shared folder is at /share.
-mount_disk() {
+step_share() {
   while read -r module; do
     insert "$module" </dev/null || return 1
   done </modules/storage
-  mkdir -p "$1" /share
+  mkdir -p /share
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share
+}
+
+# The disk becomes a root file system at folder $1, with all that a kernel shows in one; the shared folder is at /share.
+mount_disk() {
+  step_share || return 1
+  mkdir -p "$1"
   mount -t ext4 -o ro,noload /dev/vda "$1" || return 1
-  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share || return 1
   mount -t devtmpfs devtmpfs "$1/dev" && mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" || return 1
   mount -t debugfs debugfs "$1/sys/kernel/debug" || return 1
   mkdir -p "$1/dev/shm"
@@ -223,13 +231,15 @@ run_step() {
   case $name in
     exec) xengt-exec "$argument" ;;
     load) xengt-load $argument ;;
+    picture) xengt-picture $argument ;;
+    next-picture) echo next >/tmp/picture && cat /tmp/picture.shown ;;
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
     igt-setup) step_igt_setup ;;
     mesa-setup) mount_disk /mesa ;;
     igt-list) step_igt_list "$argument" ;;
     igt-subtests) step_igt_subtests "$argument" ;;
-    probe | reload | console | display | igt | program | dmesg | hold | poweroff) "step_$name" "$argument" ;;
+    probe | reload | console | display | share | igt | program | dmesg | hold | poweroff) "step_$name" "$argument" ;;
     *) echo "no step is called $name"; false ;;
   esac
   code=$?

@@ -37,8 +37,15 @@ export interface DiskProvisioned {
   readonly disk: string;
 }
 
-/** Provisions QEMU and the named kernels, once for all processes that ask at the same time. */
-export async function provision(kernels: readonly string[], progress: Progress = showProgress): Promise<Provisioned> {
+/**
+ * Provisions QEMU and the named kernels, once for all processes that ask at the same time.
+ * @param storage with modules for a disk and a shared folder
+ */
+export async function provision(
+  kernels: readonly string[],
+  progress: Progress = showProgress,
+  storage = false,
+): Promise<Provisioned> {
   for (const name of kernels) checkKernelName(name);
   const cache = cacheFolder();
   return withCacheLock(cache, progress, async () => {
@@ -48,7 +55,7 @@ export async function provision(kernels: readonly string[], progress: Progress =
     const images = new Map<string, GuestImage>();
     for (const name of new Set(kernels)) {
       const kernel = await provisionKernel(qemuRoot, cache, name, progress);
-      const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, false, progress);
+      const initramfs = await provisionInitramfs(qemuRoot, cache, kernel, programs, storage, progress);
       images.set(name, { kernel, initramfs });
     }
     return { qemuRoot, images };

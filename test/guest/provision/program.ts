@@ -21,6 +21,7 @@ interface Program {
 const PROGRAMS: readonly Program[] = [
   { name: 'xengt-exec', folder: 'exec', shares: [] },
   { name: 'xengt-font', folder: 'font', shares: [] },
+  { name: 'xengt-picture', folder: 'picture', shares: [] },
   { name: 'xengt-load', folder: 'load', shares: ['exec/device.c', 'exec/device.h'] },
 ];
 

@@ -14,6 +14,7 @@ import { dropPartials, withCacheLock } from '../../guest/provision/cache.js';
 import type { Progress } from '../../guest/provision/progress.js';
 import { runCommand } from '../../guest/provision/run-command.js';
 import { Browser, type Page } from './browser.js';
+import { canvasShows } from './canvas.js';
 import { Daemon, digest, freeDisplays, type Guest, ownFrames, tunnel } from './guests.js';
 import { provisionViewers } from './root.js';
 import { captureDisplay } from './vnc.js';
@@ -27,25 +28,7 @@ const NARROW = 400;
 /** The page draws its numbers anew by then. */
 const NEXT_LOOK_MS = 1500;
 
-/** Digest of the canvas in an element, made in the page. */
-const digestOf = (selector: string) => `(async () => {
-  const canvas = document.querySelector(${JSON.stringify(`${selector} canvas`)});
-  if (canvas === null || canvas.width === 0) return 'nothing';
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
-  return canvas.width + 'x' + canvas.height + ' ' + [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-})()`;
-
 const rowOf = (name: string) => `document.querySelector(${JSON.stringify(`#vgpus [data-name="${name}"]`)})`;
-
-async function canvasShows(page: Page, selector: string, wanted: string, timeoutMs: number): Promise<string> {
-  let seen: unknown = '';
-  for (const end = Date.now() + timeoutMs; Date.now() < end; await delay(250)) {
-    seen = await page.evaluate(digestOf(selector));
-    if (seen === wanted) break;
-  }
-  return String(seen);
-}
 
 class Run {
   readonly #check: Check;
