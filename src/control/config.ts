@@ -177,6 +177,11 @@ export function loadConfig(flags: ServeFlags, environment: Environment): DaemonC
   if (!config.allowRemote) {
     if (config.metrics !== null) onlyLocal('metrics', config.metrics);
     if (config.vnc?.kind === 'tcp') onlyLocal('vnc', config.vnc.address);
+  } else if (config.metrics !== null && !isLoopback(config.metrics.host) && config.tokenFile === undefined) {
+    throw new XengtError(
+      'XENGT_E_CONFIG',
+      `metrics: ${config.metrics.host} can be reached from other machines; it needs a tokenFile (--token-file)`,
+    );
   }
   return config;
 }

@@ -203,6 +203,13 @@ export class GgttSlice {
     return (first >= low && last < low + this.#lowPages) || (first >= high && last < high + this.#highPages);
   }
 
+  /** Pages of the slice, and those of them that lead to memory. */
+  count(): { pages: number; mapped: number } {
+    let mapped = 0;
+    for (const lo of this.#lo) if ((lo & PTE_PRESENT) !== 0) mapped++;
+    return { pages: this.#lo.length, mapped };
+  }
+
   /** Forgets all entries and held halves; what was mapped is unmapped at the sink. */
   invalidateAll(): void {
     this.#halves.fill(HELD_NONE);

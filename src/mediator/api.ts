@@ -262,6 +262,23 @@ export interface UnknownRegister {
   readonly writes: number;
 }
 
+/** A vGPU at one moment, as its guest has it. Numbers are addresses and values of its registers: nothing of its memory. */
+export interface VgpuSnapshot {
+  readonly platform: string;
+  /** Since the device was taken over. */
+  readonly uptimeSeconds: number;
+  /** PCI configuration space, in hex. */
+  readonly config: string;
+  /** All that are not zero, by offset. */
+  readonly registers: readonly { readonly offset: number; readonly name: string; readonly value: number }[];
+  /** Pages of its graphics address space, and those that lead to memory. */
+  readonly ggtt: { readonly pages: number; readonly mapped: number };
+  /** Guest addresses of the root tables of each per-process address space that its driver announced. */
+  readonly addressSpaces: readonly (readonly number[])[];
+  /** Submissions that each engine's port holds: none, one that runs, or one more behind it. */
+  readonly engines: readonly { readonly name: string; readonly held: 0 | 1 | 2 }[];
+}
+
 export interface Screen {
   readonly width: number;
   readonly height: number;
@@ -294,6 +311,12 @@ export interface MediatorApi {
   setShare(id: number, change: ShareChange): Promise<void>;
   /** Takes a vGPU out of failsafe: its guest finds a device that was just reset. Refused where it is in no failsafe. */
   revive(id: number): Promise<void>;
+  /**
+   * What a function-level reset of its PCI device does, under a driver that does not expect it. Refused while a journal is
+   * written.
+   */
+  reset(id: number): Promise<void>;
+  snapshot(id: number): Promise<VgpuSnapshot>;
   /** null when the native addon is loaded, else what is missing, as one sentence. */
   nativeStatus(): Promise<string | null>;
   stop(): Promise<void>;

@@ -23,6 +23,8 @@ const METHODS = [
   'setScanProcesses',
   'setShare',
   'revive',
+  'reset',
+  'snapshot',
   'nativeStatus',
   'stop',
 ] as const satisfies readonly (keyof MediatorApi)[];

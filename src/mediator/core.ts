@@ -46,12 +46,14 @@ import type {
   TypeInfo,
   UnknownRegister,
   VgpuEngineTime,
+  VgpuSnapshot,
   VgpuStats,
   XenCounts,
 } from './api.js';
 import { hangLimitsOf } from './hang-limits.js';
 import { rulesOf } from './platform-rules.js';
 import { outputOf } from './ports.js';
+import { snapshotOf } from './snapshot.js';
 import { NO_TRAP_TIMES, type TrapTimes } from './trap-times.js';
 
 export interface CoreOptions {
@@ -299,7 +301,7 @@ export class MediatorCore {
     return {
       device: 'model',
       platform: this.platform.name,
-      uptimeSeconds: (this.#realTime.now() - this.#started) / 1e9,
+      uptimeSeconds: this.#uptime(),
       engines: this.engines(),
       vgpus: [...this.members.values()].map((member) => this.vgpuStats(member, outside(member.id))),
       resources: this.resources(),
@@ -371,6 +373,15 @@ export class MediatorCore {
       interrupts: vgpu.irq.sent,
       frames: vgpu.display.frames,
     };
+  }
+
+  /** Seconds since the device was taken over. */
+  #uptime(): number {
+    return (this.#realTime.now() - this.#started) / NS_PER_S;
+  }
+
+  snapshot(id: number): VgpuSnapshot {
+    return snapshotOf(this.get(id).vgpu, this.#uptime());
   }
 
   unknownRegisters(id: number): UnknownRegister[] {

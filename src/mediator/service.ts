@@ -22,7 +22,16 @@ import {
 } from '../hypervisor/index.js';
 import type { PolicyName } from '../scheduler/index.js';
 import type { Vgpu } from '../vgpu/index.js';
-import type { MediatorApi, PortChange, ScanProcesses, Screen, ShareChange, VgpuInfo, VgpuSpec } from './api.js';
+import type {
+  MediatorApi,
+  PortChange,
+  ScanProcesses,
+  Screen,
+  ShareChange,
+  VgpuInfo,
+  VgpuSnapshot,
+  VgpuSpec,
+} from './api.js';
 import { MediatorCore, type Member } from './core.js';
 import { outputOf, portOf, setupOf } from './ports.js';
 import { Recorder } from './recorder.js';
@@ -468,6 +477,16 @@ export class MediatorService implements MediatorCalls {
 
   revive(id: number): void {
     this.#core.revive(id);
+  }
+
+  reset(id: number): void {
+    const { vgpu } = this.#core.get(id);
+    this.#notRecorded(id, 'a reset that its guest did not ask for');
+    vgpu.reset();
+  }
+
+  snapshot(id: number): VgpuSnapshot {
+    return this.#core.snapshot(id);
   }
 
   nativeStatus(): string | null {

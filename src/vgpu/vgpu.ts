@@ -192,6 +192,17 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     return this.#ppgtt?.shadowPages ?? 0;
   }
 
+  /** Guest addresses of the root tables of its per-process address spaces. */
+  get addressSpaces(): readonly (readonly number[])[] {
+    return this.#ppgtt?.roots.map(({ pdps }) => pdps) ?? [];
+  }
+
+  /** Submissions that an engine's port holds. */
+  held(engine: EngineId): 0 | 1 | 2 {
+    const port = this.#ports[engine];
+    return port === undefined || port.idle ? 0 : port.full ? 2 : 1;
+  }
+
   /** Whether the shadow page tables say what the guest's say; null without a guest. @throws XengtError XENGT_E_PPGTT */
   auditPageTables(): ShadowAudit | null {
     return this.#ppgtt?.audit() ?? null;

@@ -101,7 +101,7 @@ describe('completion', () => {
     expect(await offers('')).toEqual(expect.arrayContaining(['serve', 'vgpu', 'top', 'doctor', 'completion']));
     expect(await offers('')).not.toContain('complete');
     expect(await offers('t')).toEqual(['top', 'types']);
-    expect(await offers('vgpu', 're')).toEqual(['remove', 'revive']);
+    expect(await offers('vgpu', 're')).toEqual(['remove', 'reset', 'revive']);
   });
 
   test('offers options, those of the commands above too', async () => {

@@ -53,6 +53,12 @@ describe('a wrong configuration is refused with its key and what is allowed', ()
     ['metrics port too large', refusal({ metrics: '127.0.0.1:70000' }), '--metrics', /HOST:PORT/],
     ['metrics open to all', refusal({ metrics: '0.0.0.0:9464' }), 'metrics: 0.0.0.0', /127.*::1.*--allow-remote/],
     ['metrics open to all, IPv6', refusal({ metrics: '[::]:9464' }), 'metrics: ::', /--allow-remote/],
+    [
+      'metrics open to all without a token',
+      refusal({ metrics: '0.0.0.0:9464', allowRemote: true }),
+      'metrics: 0.0.0.0',
+      /needs a tokenFile \(--token-file\)/,
+    ],
     ['VNC at no place', refusal({ vnc: 'somewhere' }), '--vnc', /absolute path of a folder .* HOST:PORT .* 'off'/],
     ['VNC in the file', refusal(file({ vnc: 5900 })), 'vnc in ', /HOST:PORT/],
     ['VNC open to all', refusal({ vnc: '0.0.0.0:5900' }), 'vnc: 0.0.0.0', /127.*::1.*--allow-remote/],
@@ -183,11 +189,15 @@ describe('a right configuration', () => {
     ]);
   });
 
-  test('metrics may be off, on a loopback of either family, or anywhere when that is wanted', () => {
+  test('metrics may be off, on a loopback of either family, or anywhere with a token when that is wanted', () => {
+    const tokenFile = files.path('token');
     expect(loadConfig({ metrics: 'off' }, {}).metrics).toBeNull();
     expect(loadConfig({ metrics: '[::1]:80' }, {}).metrics).toEqual({ host: '::1', port: 80 });
-    expect(loadConfig({ metrics: '0.0.0.0:80', allowRemote: true }, {}).metrics).toEqual({ host: '0.0.0.0', port: 80 });
-    expect(loadConfig({}, { XENGT_METRICS: 'gpu.lan:80', XENGT_ALLOW_REMOTE: '1' }).metrics?.host).toBe('gpu.lan');
+    expect(loadConfig({ metrics: '127.0.0.1:80', allowRemote: true }, {}).metrics?.host).toBe('127.0.0.1');
+    const open = loadConfig({ metrics: '0.0.0.0:80', allowRemote: true, tokenFile }, {});
+    expect(open.metrics).toEqual({ host: '0.0.0.0', port: 80 });
+    const variables = { XENGT_METRICS: 'gpu.lan:80', XENGT_ALLOW_REMOTE: '1', XENGT_TOKEN_FILE: tokenFile };
+    expect(loadConfig({}, variables).metrics?.host).toBe('gpu.lan');
   });
 
   test('knows every platform of the hardware table that hosts vGPUs', () => {

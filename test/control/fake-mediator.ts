@@ -21,6 +21,7 @@ import {
   type ShareChange,
   TRAP_STEPS,
   type VgpuInfo,
+  type VgpuSnapshot,
   type VgpuSpec,
   type VgpuStats,
 } from '../../src/mediator/api.js';
@@ -297,6 +298,26 @@ export class FakeMediator implements MediatorApi {
     const info = this.#info(id);
     if (info.state !== 'failsafe') throw new XengtError('XENGT_E_NO_FAILSAFE', `vGPU "${info.name}" is in no failsafe`);
     this.#infos = this.#infos.map((vgpu) => (vgpu === info ? { ...vgpu, state: 'attached', reason: null } : vgpu));
+  }
+
+  async reset(id: number): Promise<void> {
+    this.#called('reset');
+    const info = this.#info(id);
+    if (info.name === 'recorded') throw new XengtError('XENGT_E_BUSY', 'The journal of "recorded" is being written');
+  }
+
+  async snapshot(id: number): Promise<VgpuSnapshot> {
+    this.#called('snapshot');
+    this.#info(id);
+    return {
+      platform: 'SKL',
+      uptimeSeconds: this.uptime,
+      config: `8680${'00'.repeat(252)}0a0b`,
+      registers: [{ offset: 0x2030, name: 'RING_TAIL_RCS', value: 0x40 }],
+      ggtt: { pages: 4096, mapped: 7 },
+      addressSpaces: [[0x1000], [0x2000, 0x3000]],
+      engines: [{ name: 'RCS', held: 2 }],
+    };
   }
 
   async nativeStatus(): Promise<string | null> {

@@ -75,6 +75,15 @@ describe('an operator over the UNIX socket', () => {
     expect((await revive()).json()).toMatchObject({ state: 'attached', reason: null });
   });
 
+  test('resets its device, and not while a journal is written', async () => {
+    await create(GUEST);
+    await create({ ...GUEST, name: 'recorded', socket: '/run/two.sock' });
+    const reset = (name: string) => ask(rig.socket, `/v1/vgpus/${name}/reset`, { method: 'POST' });
+    expect((await reset('one')).json()).toMatchObject({ name: 'one', state: 'waiting' });
+    expectProblem(await reset('recorded'), 409, 'XENGT_E_BUSY', /journal/);
+    expectProblem(await reset('three'), 404, 'XENGT_E_NOT_FOUND', /three/);
+  });
+
   test('unplugs the monitor', async () => {
     await create(GUEST);
     const answer = await ask(rig.socket, '/v1/vgpus/one/monitor', { method: 'PUT', body: { connected: false } });

@@ -1,4 +1,5 @@
 /** `npm run xen`: boots Xen with the daemon and guests, and leaves the machine running to look at. */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -139,8 +140,9 @@ async function main(): Promise<number> {
     ...(options.verbose && { onLine: (line: string) => process.stdout.write(`xen| ${line}\n`) }),
   });
   try {
-    await Daemon.start(machine, { remote: true });
-    showProgress(`the daemon's page: http://127.0.0.1:${port}/`);
+    const token = randomBytes(16).toString('hex');
+    await Daemon.start(machine, { remoteToken: token });
+    showProgress(`the daemon's page: http://127.0.0.1:${port}/?token=${token}`);
     const guests = await startGuests(machine, options);
     showProgress('ready: type commands for dom0, "vm1: STEP" for a guest, or "end"');
     await converse(machine, guests);

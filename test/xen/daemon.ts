@@ -10,6 +10,7 @@ import { PAYLOAD } from './guest.js';
 const START_LIMIT_S = 120;
 const STOP_LIMIT_S = 60;
 export const METRICS_PORT = 9464;
+const TOKEN_FILE = '/run/xengt/token';
 const PID_FILE = '/run/xengt/pid';
 const EXIT_FILE = '/run/xengt/exit';
 
@@ -20,8 +21,8 @@ export interface Holdings {
 }
 
 export interface DaemonOptions {
-  /** The page and the metrics can be reached from outside dom0. */
-  readonly remote?: boolean;
+  /** The page and the metrics can be reached from outside dom0, by those who have this token. */
+  readonly remoteToken?: string;
   /** What its configuration file says. */
   readonly configuration?: Readonly<Record<string, unknown>>;
 }
@@ -39,7 +40,11 @@ export class Daemon {
 
   /** Until the daemon answers. Its output goes on at the end of `daemon.log` in the share. */
   static async start(machine: Machine, options: DaemonOptions = {}): Promise<Daemon> {
-    const page = options.remote === true ? `0.0.0.0:${METRICS_PORT} --allow-remote` : `127.0.0.1:${METRICS_PORT}`;
+    const { remoteToken } = options;
+    const page =
+      remoteToken === undefined
+        ? `127.0.0.1:${METRICS_PORT}`
+        : `0.0.0.0:${METRICS_PORT} --allow-remote --token-file ${TOKEN_FILE}`;
     const flags = [`--api ${API_SOCKET}`, `--metrics ${page}`, '--state-dir /run/xengt/state', '--no-demo'];
     const serve = ['serve', ...flags, '--config /share/xengt.json'].join(' ');
     writeFileSync(join(machine.share, 'xengt.json'), JSON.stringify(options.configuration ?? {}));
@@ -55,6 +60,7 @@ export class Daemon {
     const [pid] = await machine.must(
       [
         'mkdir -p /run/xengt/state',
+        ...(remoteToken === undefined ? [] : [`(umask 077; echo ${remoteToken} >${TOKEN_FILE})`]),
         `rm -f ${PID_FILE} ${EXIT_FILE}`,
         `setsid bash -c '${service}' </dev/null >>/share/daemon.log 2>&1 &`,
         `while [ ! -s ${PID_FILE} ]; do sleep 0.1; done`,

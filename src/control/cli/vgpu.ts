@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { reasonOf, XengtError } from '../../base/index.js';
 import { edidToHex, PLUGS } from '../../hw/index.js';
-import type { PortInfo, TypeInfo, UnknownRegister, VgpuInfo } from '../../mediator/api.js';
+import type { PortInfo, TypeInfo, UnknownRegister, VgpuInfo, VgpuSnapshot } from '../../mediator/api.js';
 import { readEdid } from '../monitors.js';
+import { snapshotText } from '../snapshot-text.js';
 import { guestOf } from '../transport.js';
 import type { Client } from './client.js';
 import { definitionCommands } from './definitions.js';
@@ -193,6 +194,24 @@ export function vgpuCommand(asking: Asking): Command {
     .action(async (vgpu: string) => {
       const info = await asking.client().json<VgpuInfo>('POST', `${at(vgpu)}/revive`);
       streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": ${info.state}\n`);
+    });
+
+  command
+    .command('reset')
+    .description("reset a vGPU's PCI device under its guest, whose driver does not expect that")
+    .argument('<vgpu>')
+    .action(async (vgpu: string) => {
+      const info = await asking.client().json<VgpuInfo>('POST', `${at(vgpu)}/reset`);
+      streams.out(asking.wantsJson() ? json(info) : `vGPU ${info.id} "${info.name}": reset\n`);
+    });
+
+  command
+    .command('snapshot')
+    .description('what the driver of its guest has made of a vGPU up to now: registers, what is mapped and queued')
+    .argument('<vgpu>')
+    .action(async (vgpu: string) => {
+      const snapshot = await asking.client().json<VgpuSnapshot>('GET', `${at(vgpu)}/snapshot`);
+      streams.out(asking.wantsJson() ? json(snapshot) : snapshotText(snapshot));
     });
 
   command

@@ -4,7 +4,15 @@
  */
 import { z } from 'zod';
 import { OUTPUT_PORTS, PLUGS } from '../../hw/index.js';
-import type { EngineStats, PortInfo, TypeInfo, UnknownRegister, VgpuInfo, VgpuTransport } from '../../mediator/api.js';
+import type {
+  EngineStats,
+  PortInfo,
+  TypeInfo,
+  UnknownRegister,
+  VgpuInfo,
+  VgpuSnapshot,
+  VgpuTransport,
+} from '../../mediator/api.js';
 
 const count = z.int().min(0);
 const seconds = z.number().min(0);
@@ -105,6 +113,22 @@ export const unknownRegisterShape = z.object({
   reads: count,
   writes: count,
 }) satisfies z.ZodType<UnknownRegister>;
+
+export const snapshotShape = z
+  .looseObject({
+    platform: z.string(),
+    uptimeSeconds: seconds,
+    config: z.string().describe('PCI configuration space, in hex'),
+    registers: z
+      .array(z.object({ offset: count, name: z.string(), value: count }))
+      .describe('All that are not zero, by offset'),
+    ggtt: z.object({ pages: count, mapped: count }),
+    addressSpaces: z.array(z.array(count)).describe('Guest addresses of the root tables of each'),
+    engines: z.array(
+      z.object({ name: z.string(), held: z.literal([0, 1, 2]).describe('Submissions that its port holds') }),
+    ),
+  })
+  .describe('A vGPU at one moment, as its guest has it') satisfies z.ZodType<VgpuSnapshot>;
 
 export const isolationShape = z.object({ violations: count, last: z.array(z.string()) });
 

@@ -30,6 +30,11 @@ export function readVgpus(app: FastifyInstance, mediator: MediatorApi, pictures:
     return { registers: await mediator.unknownRegisters(id) };
   });
 
+  app.get<ById>('/v1/vgpus/:id/snapshot', async ({ params }) => {
+    const { id } = await find(mediator, params.id);
+    return mediator.snapshot(id);
+  });
+
   app.get<ById>('/v1/vgpus/:id/screen.png', async ({ params, headers }, reply): Promise<FastifyReply> => {
     const { id, name } = await find(mediator, params.id);
     const picture = await pictures.of(id);
@@ -84,6 +89,12 @@ export function changeVgpus(app: FastifyInstance, mediator: MediatorApi, domains
   app.post<ById>('/v1/vgpus/:id/revive', async ({ params }) => {
     const { id, name } = await find(mediator, params.id);
     await mediator.revive(id);
+    return find(mediator, name);
+  });
+
+  app.post<ById>('/v1/vgpus/:id/reset', async ({ params }) => {
+    const { id, name } = await find(mediator, params.id);
+    await mediator.reset(id);
     return find(mediator, name);
   });
 

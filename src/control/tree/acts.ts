@@ -13,7 +13,7 @@ export type Act =
   | { readonly kind: 'share'; readonly vgpu: VgpuInfo; readonly change: ShareChange }
   | { readonly kind: 'monitor'; readonly vgpu: VgpuInfo; readonly connected: boolean }
   | { readonly kind: 'scan'; readonly vgpu: VgpuInfo; readonly scanProcesses: VgpuInfo['scanProcesses'] }
-  | { readonly kind: 'revive'; readonly vgpu: VgpuInfo }
+  | { readonly kind: 'revive' | 'reset'; readonly vgpu: VgpuInfo }
   | { readonly kind: 'port'; readonly vgpu: VgpuInfo; readonly port: OutputPort; readonly change: PortChange }
   | { readonly kind: 'define'; readonly spec: VgpuSpec }
   | { readonly kind: 'undefine'; readonly name: string }
@@ -40,7 +40,7 @@ export interface ActHost {
 type Undo = () => Promise<void>;
 
 /** These can not be taken back: nothing may come after them that could fail. */
-const FINAL: ReadonlySet<Act['kind']> = new Set(['remove', 'revive']);
+const FINAL: ReadonlySet<Act['kind']> = new Set(['remove', 'revive', 'reset']);
 
 /**
  * Carries out all of `acts`, or none.
@@ -106,6 +106,9 @@ async function perform(act: Act, host: ActHost): Promise<Undo> {
       return () => mediator.setScanProcesses(act.vgpu.id, act.vgpu.scanProcesses);
     case 'revive':
       await mediator.revive(act.vgpu.id);
+      return async () => {};
+    case 'reset':
+      await mediator.reset(act.vgpu.id);
       return async () => {};
     case 'foreground': {
       const before = host.foreground;

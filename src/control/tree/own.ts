@@ -4,7 +4,8 @@
  */
 import type { MediatorApi, VgpuInfo, VgpuStats } from '../../mediator/api.js';
 import { MOST_PRIORITY, MOST_WEIGHT, NO_CAP } from '../../scheduler/index.js';
-import { type Declared, declare, type Member, ONE, oneOf, RO, type Row, RW, WO, wholeOf } from './declare.js';
+import { snapshotText } from '../snapshot-text.js';
+import { type Declared, declare, GROUP_RO, type Member, ONE, oneOf, RO, type Row, RW, WO, wholeOf } from './declare.js';
 import { TreeRefusal } from './errno.js';
 import { type PortOf, portRows } from './own-ports.js';
 import { isUuid, type State, vmNumber } from './state.js';
@@ -113,6 +114,23 @@ const rows: readonly Row<VgpuInfo>[] = [
       wholeOf(text, 'revive', 1, 1);
       return [{ kind: 'revive', vgpu }];
     },
+  },
+  {
+    name: 'reset',
+    mode: WO,
+    type: '1',
+    doc: 'Resets its PCI device under its guest, whose driver does not expect that. EBUSY while a journal is written.',
+    write: (vgpu, text) => {
+      wholeOf(text, 'reset', 1, 1);
+      return [{ kind: 'reset', vgpu }];
+    },
+  },
+  {
+    name: 'snapshot',
+    mode: GROUP_RO,
+    type: 'lines',
+    doc: 'What its driver has made of the device up to now: configuration space, registers that are not zero, what is mapped and queued.',
+    live: async ({ id }, mediator) => snapshotText(await mediator.snapshot(id)),
   },
   {
     name: 'remove',

@@ -42,6 +42,30 @@ describe('our own attributes', () => {
     expect(await rig.cat('vgpus/vm3/state')).toBe('attached\n');
   });
 
+  test('its device is reset', async () => {
+    await rig.echo('3,64,384,4', 'control/create_vgt_instance');
+    for (const text of ['0', '2', 'yes']) expect(await rig.echo(text, 'vgpus/vm3/reset'), text).toBe('EINVAL');
+    expect(rig.mediator.calls).not.toContain('reset');
+    expect(await rig.echo('1', 'vgpus/vm3/reset')).toBe('');
+    expect(rig.mediator.calls).toContain('reset');
+  });
+
+  test('a snapshot is lines, a register each', async () => {
+    await rig.echo('3,64,384,4', 'control/create_vgt_instance');
+    expect((await rig.cat('vm3/xengt/snapshot')).split('\n')).toEqual([
+      'platform SKL',
+      'uptime 100.000000 s',
+      'ggtt 7 of 4096 pages mapped',
+      'address-space 0x000001000',
+      'address-space 0x000002000 0x000003000',
+      'engine RCS 2 queued',
+      'config 0x00 86 80 00 00 00 00 00 00 00 00 00 00 00 00 00 00',
+      'config 0xf0 00 00 00 00 00 00 00 00 00 00 00 00 00 00 0a 0b',
+      'register 0x002030 0x00000040 RING_TAIL_RCS',
+      '',
+    ]);
+  });
+
   test('what is no text is refused', async () => {
     await rig.echo('3,64,384,4', 'control/create_vgt_instance');
     const input = new Uint8Array([0xff, 0xfe]);

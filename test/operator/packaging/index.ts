@@ -86,7 +86,7 @@ async function checkProgram(root: string, check: Check): Promise<void> {
     `echo "\${COMPREPLY[*]}"`,
   ].join('\n');
   const completed = await inside(root, 'bash', '-c', script);
-  check('bash completes commands', completed.out.trim() === 'remove revive', both(completed));
+  check('bash completes commands', completed.out.trim() === 'remove reset revive', both(completed));
 }
 
 async function started(daemon: ChildProcess): Promise<string> {
