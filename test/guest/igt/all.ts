@@ -27,7 +27,7 @@ export interface TestReport {
 }
 
 /** Some tests multiply into hundreds of thousands of subtests. */
-const MOST_NAMES = 200;
+const MOST_NAMES = 20;
 
 export type Reports = Record<string, TestReport>;
 

@@ -111,8 +111,19 @@ export class IgtMachine {
     const done = await this.#once(guest, { test, subtest: subtests.length === 0 ? '' : '+' });
     const { state, reason } = await this.#options.client.vgpu(this.#vgpuId);
     const failsafe = state === 'failsafe' ? (reason ?? '') : null;
-    if (failsafe !== null || done.code === null || verdictOf(done.code) === 'timeout') this.#drop();
+    const ended = failsafe === null && done.code !== null && verdictOf(done.code) !== 'timeout';
+    if (!ended || !(await this.#hasDriver(guest))) this.#drop();
     return { ...done, failsafe };
+  }
+
+  /** Some tests take the driver out; where it did not come back, those that follow would find no device. */
+  async #hasDriver(guest: Guest): Promise<boolean> {
+    try {
+      return (await guest.step('sh', 'test -e /dev/dri/card0', GRACE_SECONDS * 1000)).code === 0;
+    } catch (error) {
+      if (!(error instanceof XengtError)) throw error;
+      return false;
+    }
   }
 
   #read(name: string): string {

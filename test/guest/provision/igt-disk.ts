@@ -13,13 +13,14 @@ import { type Progress, throttled } from './progress.js';
 import { runIsolated } from './run-command.js';
 
 const SUITE = 'forky';
-const PACKAGES = ['igt-gpu-tools-tests', 'busybox-static'];
+/** The tests load and unload drivers themselves, by kmod's library and the index that its depmod makes. */
+const PACKAGES = ['igt-gpu-tools-tests', 'busybox-static', 'kmod'];
 /** Raised whenever the recipe below changes, so that an old disk is not taken for the new one. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** What a package's installation would have linked, and where a guest mounts things. */
 const LINKS = ['bin', 'sbin', 'lib', 'lib64'];
-const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run', 'tmp'];
+const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run', 'tmp', 'usr/lib/modules'];
 const UNWANTED = [
   'usr/share/doc',
   'usr/share/man',
