@@ -77,7 +77,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
     about:
       'A submission to completion as above, with one store, by which context it is of. A render context of Gen9 has 22 pages; of ' +
       'these only what has changed is copied, in either direction. The rest of a submission is in the figures as well, so ' +
-      'the difference between the rows is what changing contexts costs. Baseline: copying a whole render context to its ' +
+      'the difference between the rows is what changing contexts costs. Work that is broken off waits for a semaphore in its ring ' +
+      'until the other guest is done; its row has the polling of a millisecond in it, the least that work keeps an engine. Baseline: copying a whole render context to its ' +
       'shadow and back.',
     run: contexts,
   },

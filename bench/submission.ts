@@ -42,8 +42,11 @@ export class Submitter {
   readonly #status: Uint32Array;
   readonly #state: Uint32Array;
   readonly #lrca: number;
+  /** What the status buffer's write pointer will be when it is complete. */
+  #done = 0;
 
-  constructor(guest: BenchGuest, engine: EngineId, stores: number, slot = 0) {
+  /** @param before commands of the ring, before those that it always has */
+  constructor(guest: BenchGuest, engine: EngineId, stores: number, slot = 0, before: readonly number[] = []) {
     const { scripted } = guest;
     this.#guest = guest;
     this.#base = ENGINES[engine]!.mmioBase;
@@ -54,31 +57,40 @@ export class Submitter {
     const commands = batch(stores);
     scripted.page(DATA_GFN).set(commands.slice(0, 1024));
     scripted.page(DATA_GFN + 1).set(commands.slice(1024));
-    this.#lrca = scripted.context(slot, ring(scripted.bind(TIMELINE_INDEX, DATA_GFN + 3))).lrca;
+    const inRing = [...before, ...ring(scripted.bind(TIMELINE_INDEX, DATA_GFN + 3))];
+    this.#lrca = scripted.context(slot, inRing).lrca;
     this.#state = scripted.page(0x101 + 0x20 * slot);
   }
 
   once(): void {
-    const guest = this.#guest;
-    const { core } = guest;
-    const status = this.#status;
-    const done = afterTwo(status[CSB_WRITE]!);
+    this.submit();
+    this.complete();
+  }
+
+  submit(): void {
     this.#state[CTX.RING_HEAD] = 0;
+    this.#done = afterTwo(this.#status[CSB_WRITE]!);
     const elsp = this.#base + RING.ELSP;
     const flags = DESC.VALID | DESC.PRIVILEGE | (DESC.ADDRESSING_64 << DESC.ADDRESSING_SHIFT);
-    guest.write32(elsp, 0);
-    guest.write32(elsp, 0);
-    guest.write32(elsp, 1);
-    guest.write32(elsp, (this.#lrca | flags) >>> 0);
+    this.#guest.write32(elsp, 0);
+    this.#guest.write32(elsp, 0);
+    this.#guest.write32(elsp, 1);
+    this.#guest.write32(elsp, (this.#lrca | flags) >>> 0);
+  }
+
+  /** Time goes on until what was submitted is complete, and the driver has seen it. */
+  complete(): void {
+    const guest = this.#guest;
+    const { core } = guest;
     for (;;) {
       core.advance();
-      if (status[CSB_WRITE] === done) break;
+      if (this.#status[CSB_WRITE] === this.#done) break;
       const due = core.nextDue();
       if (due === Number.POSITIVE_INFINITY) throw new Error('the workload never completed');
       core.clock.set(due);
     }
-    // The driver has seen it: status pointer, interrupt.
-    guest.write32(this.#base + RING.CONTEXT_STATUS_PTR, 0x07000000 | (done << 8));
+    // Status pointer, interrupt.
+    guest.write32(this.#base + RING.CONTEXT_STATUS_PTR, 0x07000000 | (this.#done << 8));
     guest.write32(0x44308, 0xffffffff);
   }
 }
