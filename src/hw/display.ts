@@ -88,6 +88,19 @@ export const BDW_PLANES = 2;
 /** Legacy palette of pipe A, 256 dwords of 8:8:8, and its mode register; pipes are 0x800 apart. */
 export const PALETTE = { BASE: 0x4a000, GAMMA_MODE: 0x4a480, STRIDE: 0x800 } as const;
 
+/**
+ * CRC of each picture of pipe A; pipes are PIPE_STRIDE apart. The fields of the sources, bits 30:28 of Gen9 and 30:29 of Gen8,
+ * select a plane, the lowest first, or all that the pipe sends.
+ * Source: public i915 display/intel_pipe_crc_regs.h.
+ */
+export const PIPE_CRC = {
+  CONTROL: 0x60050,
+  RESULT: 0x60064,
+  ENABLE: 0x80000000,
+  GEN9_SOURCES: [0, undefined, 1, undefined, 'pipe', undefined, 2, undefined],
+  BDW_SOURCES: [0, 1, 'pipe', undefined],
+} as const;
+
 /** Flip messages: offset -> [pipe, is it the primary plane]. */
 export const FLIP_MESSAGES: Readonly<Record<number, readonly [pipe: number, primary: boolean]>> = {
   327808: [0, true],

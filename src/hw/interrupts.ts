@@ -127,6 +127,8 @@ export const DISPLAY_EVENTS = {
   PIPE_VBLANK: [on(GROUP.PIPE_A, 0), pipe7(0)],
   PRIMARY_FLIP_DONE: [on(GROUP.PIPE_A, 4, P.BDW), on(GROUP.PIPE_A, 3, P_GEN9), pipe7(3)],
   SPRITE_FLIP_DONE: [on(GROUP.PIPE_A, 5, P.BDW), on(GROUP.PIPE_A, 4, P_GEN9), pipe7(4)],
+  /** Haswell tells of it in an error register, which is not modelled. */
+  PIPE_CRC_DONE: [on(GROUP.PIPE_A, 28)],
   AUX_A: [on(GROUP.PORT, 0), on(GROUP.DE7, 26, P.HSW)],
   AUX_B: [on(GROUP.PORT, 25, P_GEN9), on(GROUP.SDE, 25, P.HSW | P.BDW)],
   AUX_C: [on(GROUP.PORT, 26, P_GEN9), on(GROUP.SDE, 26, P.HSW | P.BDW)],

@@ -128,7 +128,7 @@ describe('submission', () => {
     memory.words.set(
       [
         ...storeDword(0x1_0000_3000, 1),
-        ...new Array(200).fill(0),
+        ...new Array(500).fill(0),
         CMD.MI_ARB_CHECK,
         ...storeDword(0x1_0000_3004, 2),
         CMD.MI_BATCH_BUFFER_END,

@@ -3,7 +3,7 @@
  * workload longer than another; they are declared, not measured, of the order of a Gen9 GT2 part.
  */
 export interface CostModel {
-  /** A dword of MI_NOOP, ns. */
+  /** A dword of MI_NOOP, ns: a parser that takes one every other clock. */
   readonly noop: number;
   /** An MI command that touches no memory, ns. */
   readonly mi: number;
@@ -44,7 +44,7 @@ export interface CostModel {
 }
 
 export const DEFAULT_COST: CostModel = {
-  noop: 5,
+  noop: 2,
   mi: 50,
   jump: 400,
   memory: 100,

@@ -1,10 +1,10 @@
 /**
  * Transcoders A, B, C and EDP: timings, link and data ratios, data islands, DDI function.
- * Source: PRM SKL Vol 2c "TRANS_*", Vol 12 "Display"; public i915_reg.h and display/intel_ddi registers.
+ * Source: PRM SKL Vol 2c "TRANS_*", Vol 12 "Display"; public i915_reg.h, display/intel_ddi and intel_pipe_crc registers.
  */
-import { P } from '../platform.js';
+import { P, P_BDW_UP } from '../platform.js';
 import { type Instance, perInstance, unnamed } from './expand.js';
-import type { RegisterRow } from './types.js';
+import { R, type RegisterRow } from './types.js';
 
 const TRANSCODERS: readonly Instance[] = [
   ['A', 0x60000],
@@ -38,7 +38,8 @@ const EVERY_TRANSCODER = [
 const A_TO_C = [
   { name: 'PIPESRC', offset: 0x1c },
   { name: 'TRANS_MULT', offset: 0x2c },
-  { name: 'TRANS_REG_0x50', offset: 0x50 },
+  { name: 'PIPE_CRC_CTL', offset: 0x50, write: 'crcControl' },
+  { name: 'PIPE_CRC_RES', offset: 0x64, flags: R.RO, read: 'crcResult', platforms: P_BDW_UP },
   { name: 'FDI_TX_CTL', offset: 0x100 },
   { name: 'TRANS_REG_0x110', offset: 0x110 },
   { name: 'VIDEO_DIP_GCP', offset: 0x210 },

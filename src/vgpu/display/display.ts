@@ -20,6 +20,7 @@ import {
   SFUSE_STRAP,
 } from '../../hw/index.js';
 import { AuxChannels } from './aux-channel.js';
+import { PipeCrcs } from './crc.js';
 import { Gmbus, type GmbusState } from './gmbus.js';
 import { Output, type OutputChange, type OutputInfo, type OutputState } from './output.js';
 import { type PipeState, Pipes } from './pipes.js';
@@ -70,6 +71,7 @@ export class Display {
   readonly aux: AuxChannels;
   readonly gmbus: Gmbus;
   readonly outputs: readonly Output[];
+  readonly #crcs: PipeCrcs;
   /** The output that stands for the vGPU's monitor where none is named. */
   readonly #main: Output;
   #flips = 0;
@@ -82,7 +84,8 @@ export class Display {
     this.#main.change({ connected: options.monitor });
     for (const { port, ...setup } of options.outputs ?? []) this.#output(port).change(setup);
     const wires = options.ddc ?? true;
-    this.pipes = new Pipes(host);
+    this.#crcs = new PipeCrcs(host);
+    this.pipes = new Pipes(host, this.#crcs);
     this.aux = new AuxChannels(host, (port) => {
       const output = this.#pluggedInto(port);
       return output?.plug === 'DP' ? output.peer : null;
@@ -114,6 +117,7 @@ export class Display {
     for (const row of DISPLAY_RESET) if ((row.platforms & platform.bit) !== 0) bank[row.offset >>> 2] = row.value;
     bank[SFUSE_STRAP >>> 2] = this.outputs.reduce((bits, { port }) => bits | SFUSE_PORT[port], SFUSE_FIXED);
     this.pipes.reset();
+    this.#crcs.reset();
     this.gmbus.reset();
     for (const output of this.outputs) output.reset();
     this.#showLiveState();
@@ -181,6 +185,17 @@ export class Display {
   flip(pipe: number, primary: boolean, async: boolean): void {
     this.#flips++;
     this.pipes.flip(pipe, primary, async);
+  }
+
+  /** The guest wants CRCs of the pipe's pictures, of another source, or no longer. */
+  crcConfigured(pipe: number): void {
+    this.#crcs.configured(pipe);
+    this.pipes.rearm();
+  }
+
+  /** CRC of what the pipe shows. */
+  crc(pipe: number): number {
+    return this.#crcs.result(pipe, this.pipes.frameCount(pipe));
   }
 
   /** Frames scanned out so far. */

@@ -177,6 +177,14 @@ export const displayHandlers = {
   pipeDsl: { read: (display, offset) => display.pipes.scanline(pipeOf(offset)) },
   /** PIPE_FRMCOUNT 0x70040 +0x1000 per pipe. */
   frameCount: { read: (display, offset) => display.pipes.frameCount(pipeOf(offset)) },
+  /** PIPE_CRC_CTL 0x60050 and PIPE_CRC_RES 0x60064 +0x1000 per pipe. */
+  crcControl: {
+    write: (display, offset, value) => {
+      store(display, offset, value);
+      display.crcConfigured(pipeOf(offset));
+    },
+  },
+  crcResult: { read: (display, offset) => display.crc(pipeOf(offset)) },
   /** SDEISR 0xc4000: the live state of the hotplug lines. */
   sdeIsr: { read: load },
 } as const satisfies Record<string, DisplayHandler>;

@@ -2,7 +2,7 @@
  * The three pipes' clocks. One clock per pipe gives the vertical blank interrupt, the frame counter and the scanline, so
  * that a driver which compares them (as it does for vblank timestamps) never sees them disagree.
  *
- * A pipe needs a timer only while somebody would notice: an unmasked vblank, or a flip whose completion is unmasked. The
+ * A pipe needs a timer only while somebody would notice: an unmasked vblank, an unmasked CRC, or a flip whose completion is unmasked. The
  * counters are computed from the time, so a masked vblank costs nothing.
  */
 import { NEVER } from '../../base/index.js';
@@ -25,6 +25,7 @@ import {
   TRANSCODER_EDP,
   TRANSCODERS,
 } from '../../hw/index.js';
+import type { PipeCrcs } from './crc.js';
 import type { DisplayHost } from './port.js';
 import { type PipeTiming, timingOf } from './timing.js';
 
@@ -91,21 +92,25 @@ class PipeClock {
 
 export class Pipes {
   readonly #host: DisplayHost;
+  readonly #crcs: PipeCrcs;
   readonly #clocks: readonly PipeClock[];
   /** Group of pipe A's events; the other pipes have groups of their own, or their bits `stride` above in the same one. */
   readonly #events: { readonly group: number; readonly stride: number };
   readonly #vblank: number;
   readonly #primaryDone: number;
   readonly #spriteDone: number;
+  readonly #crcDone: number;
 
-  constructor(host: DisplayHost) {
+  constructor(host: DisplayHost, crcs: PipeCrcs) {
     this.#host = host;
+    this.#crcs = crcs;
     this.#clocks = Array.from({ length: PIPE_COUNT }, () => new PipeClock());
     const vblank = rowOf('PIPE_VBLANK', host.platform);
     this.#events = { group: vblank?.group ?? 0, stride: vblank?.pipeStride ?? 0 };
     this.#vblank = maskOf('PIPE_VBLANK', host.platform);
     this.#primaryDone = maskOf('PRIMARY_FLIP_DONE', host.platform);
     this.#spriteDone = maskOf('SPRITE_FLIP_DONE', host.platform);
+    this.#crcDone = maskOf('PIPE_CRC_DONE', host.platform);
   }
 
   reset(): void {
@@ -211,6 +216,7 @@ export class Pipes {
       if (clock.spriteAt <= clock.seen) clock.spriteAt = NO_FLIP;
       clock.armed =
         (open & this.#vblank) !== 0 ||
+        ((open & this.#crcDone) !== 0 && this.#crcs.enabled(pipe)) ||
         (clock.primaryAt !== NO_FLIP && (open & this.#primaryDone) !== 0) ||
         (clock.spriteAt !== NO_FLIP && (open & this.#spriteDone) !== 0);
     }
@@ -223,6 +229,9 @@ export class Pipes {
       if (!clock.armed || clock.timing === null || now < clock.dueAt(clock.seen + 1)) continue;
       clock.seen = clock.elapsed(now);
       this.#host.raise('PIPE_VBLANK', pipe);
+      if (this.#crcDone !== 0 && this.#crcs.enabled(pipe) && this.#crcs.ready(pipe, now)) {
+        this.#host.raise('PIPE_CRC_DONE', pipe);
+      }
       if (clock.primaryAt !== NO_FLIP && clock.primaryAt <= clock.seen) {
         clock.primaryAt = NO_FLIP;
         this.#host.raise('PRIMARY_FLIP_DONE', pipe);

@@ -31,13 +31,17 @@ function paletteOf(host: DisplayHost, pipe: number): Uint32Array | null {
   return host.bank.subarray(first, first + 256);
 }
 
-/** The picture on `pipe`; null when its primary plane cannot be decoded. A higher plane that cannot be is left out. */
-export function captureScreen(host: DisplayHost, frames: Frames, pipe: number): Picture | null {
+/**
+ * The picture on `pipe`; null when its primary plane cannot be decoded. A higher plane that cannot be is left out.
+ * @param only the one plane to show, without the cursor; null when that one cannot be decoded
+ */
+export function captureScreen(host: DisplayHost, frames: Frames, pipe: number, only?: number): Picture | null {
   const source = host.bank[(TRANSCODERS[pipe]!.timing + TRANS.PIPESRC) >>> 2]!;
   const width = ((source >>> 16) & 0x1fff) + 1;
   const height = (source & 0x1fff) + 1;
   if (width * height > LARGEST_PIXELS) return null;
-  const planes = readPlanes(host, pipe, width, height);
+  const all = readPlanes(host, pipe, width, height);
+  const planes = only === undefined ? all : all.slice(only, only + 1);
   if (planes[0] === undefined) return null;
   const canvas = new Canvas(width, height);
   const memory = new GraphicsMemory(host, frames);
@@ -46,6 +50,6 @@ export function captureScreen(host: DisplayHost, frames: Frames, pipe: number): 
     if (plane === null || plane === undefined) continue;
     new PlanePainter(canvas, plane, memory, decoderOf(plane.format, plane.bt709, palette)).paint();
   }
-  paintCursor(host, pipe, canvas, memory);
+  if (only === undefined) paintCursor(host, pipe, canvas, memory);
   return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };
 }

@@ -105,6 +105,7 @@ export class Bench implements MmioContext {
     this.host = {
       platform,
       bank: this.bank,
+      memory: this.ram,
       now: () => this.clock.now(),
       raise: (event, pipe = 0) => this.raised.push({ event, pipe, at: this.clock.now() }),
       gfnOfGmadrPage: (page) => this.ram.ggtt.get(page) ?? -1,

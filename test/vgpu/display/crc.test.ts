@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { NEVER, PAGE_SIZE } from '../../../src/base/index.js';
+import { BDW, Bench, Driver, SKL } from './bench-guest.js';
+
+const BASE_PAGE = 0x400;
+const CONTROL = 0x60050;
+const RESULT = 0x60064;
+const ENABLE = 0x80000000;
+const CRC_DONE = 1 << 28;
+const WHOLE = { SKL: 4 << 28, BDW: 2 << 29 } as const;
+const WIDTH = 256;
+const HEIGHT = 64;
+
+/** A display of 256 x 64 linear pixels whose CRCs are on. */
+function lit(platform = SKL, source: number = WHOLE[platform.name as 'SKL' | 'BDW']): Bench {
+  const bench = new Bench(platform);
+  const driver = new Driver(bench);
+  driver.setMode1024();
+  bench.write(0x6001c, ((WIDTH - 1) << 16) | (HEIGHT - 1));
+  bench.write(0x70190, ((HEIGHT - 1) << 16) | (WIDTH - 1));
+  bench.write(0x70180, platform.gen === 9 ? 0x84000000 : 0x98000000);
+  bench.write(0x70188, platform.gen === 9 ? WIDTH / 16 : WIDTH * 4);
+  for (let page = 0; page < 64; page++) bench.ram.ggtt.set(BASE_PAGE + page, page);
+  bench.write(0x7019c, BASE_PAGE * PAGE_SIZE);
+  driver.enablePipeInterrupts(CRC_DONE);
+  bench.write(CONTROL, (ENABLE | source) >>> 0);
+  return bench;
+}
+
+/** What the driver reads in the interrupt after the next frame. */
+function nextCrc(bench: Bench): number {
+  bench.pass(20);
+  return bench.read(RESULT);
+}
+
+describe.each([SKL, BDW])('the CRC of a picture of $name', (platform) => {
+  it('is the same while the picture is, and changes with a single pixel of it', () => {
+    const bench = lit(platform);
+    const black = nextCrc(bench);
+    expect(nextCrc(bench)).toBe(black);
+    bench.ram.words[5 * WIDTH + 7] = 0x010000;
+    const dotted = nextCrc(bench);
+    expect(dotted).not.toBe(black);
+    bench.ram.words[5 * WIDTH + 7] = 0;
+    expect(nextCrc(bench)).toBe(black);
+  });
+
+  it('is of what is shown: the same pixels elsewhere in memory have the same one, and what is beside the picture has none', () => {
+    const bench = lit(platform);
+    bench.ram.words[0] = 0x123456;
+    const first = nextCrc(bench);
+    bench.ram.words[32 * 1024] = 0x123456;
+    bench.write(0x7019c, (BASE_PAGE + 32) * PAGE_SIZE);
+    expect(nextCrc(bench)).toBe(first);
+    bench.ram.words[32 * 1024 + WIDTH * HEIGHT] = 0xffffff;
+    expect(nextCrc(bench)).toBe(first);
+  });
+
+  it('is told once a frame, and not at all while CRCs are off', () => {
+    const bench = lit(platform);
+    bench.raised.length = 0;
+    bench.pass(170);
+    const told = bench.events().filter((event) => event === 'PIPE_CRC_DONE');
+    expect(told).toHaveLength(10);
+    bench.write(CONTROL, 0);
+    bench.raised.length = 0;
+    expect(bench.display.nextDue()).toBe(NEVER);
+    bench.pass(100);
+    expect(bench.events()).toEqual([]);
+  });
+
+  it('does not change within a frame, whatever is painted meanwhile', () => {
+    const bench = lit(platform);
+    const before = nextCrc(bench);
+    bench.ram.words[0] = 0xffffff;
+    expect(bench.read(RESULT)).toBe(before);
+    expect(nextCrc(bench)).not.toBe(before);
+  });
+});
+
+describe('the CRC of a Gen9 guest', () => {
+  it('is of one plane alone if that is its source', () => {
+    const bench = lit(SKL, 0);
+    const primary = nextCrc(bench);
+    // a second plane over a part of the first one, white
+    bench.ram.words.fill(0xffffff, 40 * 1024, 42 * 1024);
+    bench.write(0x70288, 4);
+    bench.write(0x70290, (7 << 16) | 15);
+    bench.write(0x70280, 0x84000000);
+    bench.write(0x7029c, (BASE_PAGE + 40) * PAGE_SIZE);
+    expect(nextCrc(bench)).toBe(primary);
+    bench.write(CONTROL, (ENABLE | WHOLE.SKL) >>> 0);
+    expect(nextCrc(bench)).not.toBe(primary);
+  });
+
+  it('has the cursor in it', () => {
+    const bench = lit();
+    const without = nextCrc(bench);
+    bench.ram.words.fill(0xffffffff, 40 * 1024, 44 * 1024);
+    bench.write(0x70080, 0x27);
+    bench.write(0x70088, (3 << 16) | 3);
+    bench.write(0x70084, (BASE_PAGE + 40) * PAGE_SIZE);
+    expect(nextCrc(bench)).not.toBe(without);
+  });
+
+  it('is like no other while the picture cannot be decoded', () => {
+    const bench = lit();
+    bench.write(0x70180, 0x84000001);
+    const seen = Array.from({ length: 5 }, () => nextCrc(bench));
+    expect(new Set(seen).size).toBe(5);
+  });
+
+  it('of a large picture is made in some frames only', () => {
+    const bench = lit();
+    bench.write(0x6001c, (4095 << 16) | 2303);
+    nextCrc(bench);
+    bench.raised.length = 0;
+    bench.pass(1000);
+    const at = bench.raised.filter(({ event }) => event === 'PIPE_CRC_DONE').length;
+    // nobody reads, so nothing is made and the next frames are told of
+    expect(at).toBeGreaterThan(50);
+    bench.raised.length = 0;
+    let read = 0;
+    for (let ms = 0; ms < 1000; ms += 10) {
+      bench.pass(10);
+      const told = bench.raised.filter(({ event }) => event === 'PIPE_CRC_DONE').length;
+      if (told > 0) bench.read(RESULT);
+      read += told;
+      bench.raised.length = 0;
+    }
+    expect(read).toBeGreaterThan(3);
+    expect(read).toBeLessThan(12);
+  });
+});
