@@ -8,7 +8,7 @@ import { cacheFolder, projectRoot } from '../paths.js';
 import { showProgress } from '../provision/index.js';
 import { parseTestLog, type SubtestResult } from './log.js';
 import type { IgtMachine } from './machine.js';
-import { INVALID } from './outcome.js';
+import { INVALID, verdictOf } from './outcome.js';
 import { render } from './table.js';
 
 const FAMILIES = ['gem_', 'i915_', 'kms_', 'prime_', 'syncobj_'];
@@ -71,17 +71,22 @@ async function runTest(machine: IgtMachine, test: string): Promise<TestReport> {
       piece === 0 && chosen.length === names.length ? [] : chosen,
     );
     const { results: found, unfinished, reason } = parseTestLog(log);
+    const whole = code === null ? 'timeout' : verdictOf(code);
     for (const result of found) results.set(result.name, result);
     if (unfinished !== null) {
-      const verdict = code === null || [124, 137, 143].includes(code) ? 'timeout' : 'fail';
+      const verdict = whole === 'timeout' ? 'timeout' : 'fail';
       const seconds = machine.limitSeconds;
       results.set(unfinished, { name: unfinished, verdict, seconds, reason: verdict === 'fail' ? reason : '' });
     } else if (found.length === 0) {
       // It ended before any subtest began.
-      const verdict = code === 0 ? 'pass' : code === 77 ? 'skip' : code === null || code === 124 ? 'timeout' : 'fail';
       const why = code === INVALID ? 'it has no such subtest' : reason;
       for (const name of names.length === 0 ? [''] : chosen) {
-        results.set(name, { name, verdict, seconds: 0, reason: verdict === 'pass' ? '' : why });
+        results.set(name, {
+          name,
+          verdict: whole,
+          seconds: 0,
+          reason: whole === 'skip' || whole === 'fail' ? why : '',
+        });
       }
     }
     if (failsafe !== null) showProgress(`  ${test}: the vGPU is in failsafe: ${failsafe}`);
