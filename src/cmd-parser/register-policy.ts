@@ -112,6 +112,26 @@ const POLICY_ROWS: readonly PolicyRow[] = [
   { name: 'DISCARDED', at: 'shared', offset: DISCARD_REGISTER, bytes: 4, policy: kind(KIND.DISCARD) },
 ];
 
+/**
+ * Performance counters of the whole device, which drivers program in the render ring when somebody opens i915's perf interface.
+ * A vGPU has none: nothing is counted, and power of slices is not a guest's to gate. First register and bytes: NOA_CONFIG;
+ * R_PWR_CLK_STATE and WAIT_FOR_RC6_EXIT; OACTXCONTROL; start and report triggers and the counters' conditions; OA_PERFCNT and
+ * OA_PERFMATRIX; the event multiplexers, MICRO_BP0_0 to NOA_WRITE; EU_PERF_CNTL0 to 6.
+ * Source: public i915 i915_perf.c, i915_perf_oa_regs.h.
+ */
+const PERFORMANCE: readonly (readonly [offset: number, bytes: number])[] = [
+  [0xd00, 0x30],
+  [0x20c8, 8],
+  [0x2360, 4],
+  [0x2710, 0xa0],
+  [0x91b8, 0x18],
+  [0x9800, 0x8c],
+  [0xe458, 8],
+  [0xe558, 8],
+  [0xe658, 8],
+  [0xe758, 4],
+];
+
 /** Shared registers that the other engines may reach too: the memory object control tables. */
 const MOCS_FIRST = 0xc800;
 const MOCS_END = 0xd000;
@@ -175,6 +195,14 @@ function compilePrivileged(platform: Platform, engine: EngineId, cmdAccess: Uint
     }
   }
   if (platform.gen === 7 && engine === RCS) openPromoted(policy, platform);
+  if (platform.gen > 7 && engine === RCS) {
+    // the wait for the multiplexers ends by a predicated jump; processes may write it too
+    const predicate = (ENGINES[RCS]!.mmioBase + RING.PREDICATE_RESULT_1) / 4;
+    if (policy[predicate] === 0) policy[predicate] = REG_READ | REG_WRITE;
+    for (const [offset, bytes] of PERFORMANCE) {
+      for (let at = offset / 4; at < (offset + bytes) / 4; at++) if (policy[at] === 0) policy[at] = kind(KIND.DISCARD);
+    }
+  }
   return policy;
 }
 

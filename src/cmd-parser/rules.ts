@@ -18,7 +18,7 @@ export const SCAN_RULES = {
   'batch-level': 'a second-level batch starts only from a first-level batch',
   'batch-address': 'the address of a batch is stated in the command itself',
   'batch-unmapped': 'a batch lies in mapped memory of the own ranges, up to its end',
-  'batch-loop': 'privileged batches do not jump back to themselves',
+  'batch-loop': 'privileged batches do not jump back to themselves, unless a predicate may end it',
   'batch-budget': 'the batches of one submission have a bounded size and number',
   'self-modifying': 'nothing writes into a batch of which a private copy is executed',
   'end-outside-batch': 'only a batch ends with a batch buffer end',

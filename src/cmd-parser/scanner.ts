@@ -3,7 +3,14 @@
  * it was given. Ring contents and workaround buffers are scanned in place; privileged batches are copied out of the guest
  * first. Nothing that was not scanned is executed with privilege.
  */
-import { type CommandTable, compileCommands, ENGINES, type EngineId, type Platform } from '../hw/index.js';
+import {
+  BBS_PREDICATE,
+  type CommandTable,
+  compileCommands,
+  ENGINES,
+  type EngineId,
+  type Platform,
+} from '../hw/index.js';
 import type { Trust } from './command-policy.js';
 import { ACTION_ALLOW, ACTION_PIPE_CONTROL, ACTIONS } from './handlers.js';
 import { PC_AUDITED } from './memory-handlers.js';
@@ -22,7 +29,14 @@ import {
   UNKNOWN,
   WIDTH_SHIFT,
 } from './scan-table.js';
-import { type BatchInput, resetScanResult, type ScanInput, type ScanResult } from './types.js';
+import {
+  type BatchInput,
+  type BatchPatch,
+  resetScanResult,
+  type ScanInput,
+  type ScanResult,
+  type ShadowBatch,
+} from './types.js';
 
 /** What judges the streams of one engine. */
 class EngineScanner {
@@ -197,37 +211,43 @@ function refuseUnknown(s: ScanState): Next {
 }
 
 /**
- * Whether the copies lead back to one that is still being executed. Privileged ones must not; a process may run in circles,
- * as long as its time lasts.
+ * Whether the copies lead back to one that is still being executed. Privileged ones must not, but by a predicated jump: so does
+ * i915 wait for a time to pass (public i915_perf.c, alloc_noa_wait). A process may run in circles, as long as its time lasts.
  */
 function findLoop(s: ScanState): void {
   const { batches } = s.result;
-  let jumps = 0;
-  for (let i = 0; i < batches.length; i++) {
-    const { patchAt } = batches[i]!;
-    for (let k = 0; k < patchAt.length; k++) if (patchAt[k]!.batch >= 0) jumps++;
-  }
-  if (jumps === 0) return;
+  if (!batches.some(({ patchAt }) => patchAt.some(({ batch }) => batch >= 0))) return;
+  if (!inCircles(batches, false).some((count) => count > 0)) return;
+  s.result.loop = true;
+  const waiting = inCircles(batches, true);
+  const looping = waiting.findIndex((count) => count > 0);
+  const target = batches[looping];
+  if (target === undefined || target.perProcess) return;
+  // it waits for one that waits itself: the others have been counted off
+  const origin = target.patchAt.find((from) => waiting[from.batch]! > 0 && !isPredicated(batches, from))!;
+  s.blame(origin.batch, origin.dword - 1);
+  s.refuse('batch-loop', `it jumps back to GMADR 0x${target.sourceGmadr.toString(16)}`, target.sourceGmadr);
+}
+
+/** Of each batch, how many jumps lead to it from batches that lie in a circle, or behind one. */
+function inCircles(batches: readonly ShadowBatch[], predicatedMay: boolean): Int32Array {
+  const counts = (from: BatchPatch): boolean => from.batch >= 0 && !(predicatedMay && isPredicated(batches, from));
   const waiting = new Int32Array(batches.length);
-  for (let i = 0; i < batches.length; i++) for (const from of batches[i]!.patchAt) if (from.batch >= 0) waiting[i]!++;
+  batches.forEach(({ patchAt }, i) => {
+    waiting[i] = patchAt.filter(counts).length;
+  });
   const ready: number[] = [];
   waiting.forEach((count, i) => {
     if (count === 0) ready.push(i);
   });
-  let done = 0;
   for (let i = ready.pop(); i !== undefined; i = ready.pop()) {
-    done++;
     batches.forEach((target, t) => {
-      for (const from of target.patchAt) if (from.batch === i && --waiting[t]! === 0) ready.push(t);
+      for (const from of target.patchAt) if (from.batch === i && counts(from) && --waiting[t]! === 0) ready.push(t);
     });
   }
-  if (done === batches.length) return;
-  s.result.loop = true;
-  const looping = waiting.findIndex((count) => count > 0);
-  const target = batches[looping]!;
-  if (target.perProcess) return;
-  // it waits for one that waits itself: the others have been counted off
-  const origin = target.patchAt.find((from) => waiting[from.batch]! > 0)!;
-  s.blame(origin.batch, origin.dword - 1);
-  s.refuse('batch-loop', `it jumps back to GMADR 0x${target.sourceGmadr.toString(16)}`, target.sourceGmadr);
+  return waiting;
 }
+
+/** The jump, whose address is at `from`. */
+const isPredicated = (batches: readonly ShadowBatch[], from: BatchPatch): boolean =>
+  (batches[from.batch]!.words[from.dword - 1]! & BBS_PREDICATE) !== 0;

@@ -61,6 +61,16 @@ describe('MI_LOAD_REGISTER_IMM', () => {
     expect(scan(lri(0x44050, 0), { engine: BCS, platform: BDW }).words[1]).toBe(DISCARD_REGISTER);
     expect(scan(lri(0xa278, 0), { platform: BDW }).code).toBe('register-write');
   });
+  it('has what sets up performance counters redirected as well: a vGPU has none, and its driver may still ask for them', () => {
+    for (const register of [
+      0xd00, 0x20c8, 0x20cc, 0x2360, 0x2710, 0x27ac, 0x91cc, 0x9840, 0x9888, 0xe458, 0xe65c, 0xe758,
+    ]) {
+      expect([...scan(lri(0x7004, 5, register, 6)).words]).toEqual([...lri(0x7004, 5, DISCARD_REGISTER, 6)]);
+    }
+    expect(scan(lri(0x241c, 1)).ok).toBe(true);
+    expect(scan(lri(0x27b0, 0)).code).toBe('register-write');
+    expect(scan(lri(0x9888, 0), { engine: BCS }).code).toBe('register-write');
+  });
   it('has the value of a guarded register replaced by what its owner answers', () => {
     const asked: number[][] = [];
     const result = scan(lri(0x229c, 0x00010001, 0x24d0, 0x7014), {

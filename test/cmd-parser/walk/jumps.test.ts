@@ -307,8 +307,23 @@ describe('jumps in circles', () => {
     expect(result.message).toContain(`batch 0x${(base + 2 * PAGE).toString(16)} dword 2`);
     const second = { [base]: [...to(1, SECOND), END], [base + PAGE]: [NOOP, ...to(1)] };
     expect(run('privileged', second)).toMatchObject({ code: 'batch-loop', batch: 1, dword: 1, gmadr: base + PAGE });
-    const skipped = { [base]: [NOOP, ...to(0, PREDICATED), END] };
-    expect(run('privileged', skipped)).toMatchObject({ code: 'batch-loop', batch: 0, dword: 1, gmadr: base });
+    // one that a predicate lets go on, and another that nothing does
+    const both = { [base]: [NOOP, ...to(0, PREDICATED), ...to(0)] };
+    expect(run('privileged', both)).toMatchObject({
+      code: 'batch-loop',
+      batch: 0,
+      dword: 1 + jumpSize('privileged'),
+      gmadr: base,
+    });
+  });
+  it('privileged ones may be made by jumps that a predicate skips: the driver waits by them', () => {
+    const base = baseOf('privileged');
+    const to = (page: number, dword: number) => jump('privileged', base + page * PAGE + dword * 4, PREDICATED);
+    expect(run('privileged', { [base]: [NOOP, ...to(0, 0), END] })).toMatchObject({ ok: true, loop: true });
+    const middle = { [base]: [NOOP, NOOP, ...to(0, 1), NOOP, ...to(0, 0), END] };
+    expect(run('privileged', middle)).toMatchObject({ ok: true, loop: true });
+    const two = { [base]: [...to(1, 0), END], [base + PAGE]: [NOOP, ...to(0, 0), END] };
+    expect(run('privileged', two)).toMatchObject({ ok: true, loop: true });
   });
   it('are not seen where copies only meet again', () => {
     for (const home of COPIED) {

@@ -57,10 +57,18 @@ export class IgtMachine {
 
   async run(wanted: Subtest): Promise<Outcome> {
     const outcome = await this.#try(wanted);
-    if (outcome.verdict !== 'fail' && outcome.verdict !== 'timeout') return outcome;
-    const given = await this.#verdictOfMediator();
+    const { state, reason, lastDropped } = await this.#options.client.vgpu(this.#vgpuId);
+    // Whatever the test thinks of it: a guest that has lost its device has not passed, and all that follows would be judged by it.
+    const lost = state === 'failsafe';
+    if (!lost && outcome.verdict !== 'fail' && outcome.verdict !== 'timeout') return outcome;
     this.#drop();
-    return { ...outcome, reason: `${outcome.reason}${given}` };
+    // What the mediator has against the guest is the cause.
+    const dropped = lastDropped === null ? '' : `; the mediator dropped work: ${lastDropped}`;
+    return {
+      ...outcome,
+      verdict: outcome.verdict === 'timeout' ? 'timeout' : 'fail',
+      reason: `${outcome.reason}${lost ? `; the vGPU is in failsafe: ${reason}` : dropped}`,
+    };
   }
 
   async #try(wanted: Subtest): Promise<Outcome> {
@@ -181,13 +189,6 @@ export class IgtMachine {
     await guest.mustStep('probe');
     await guest.mustStep('igt-setup');
     return guest;
-  }
-
-  /** What the mediator has against the guest would be the cause of all that follows. */
-  async #verdictOfMediator(): Promise<string> {
-    const { state, reason, lastDropped } = await this.#options.client.vgpu(this.#vgpuId);
-    if (state === 'failsafe') return `; the vGPU is in failsafe: ${reason}`;
-    return lastDropped === null ? '' : `; the mediator dropped work: ${lastDropped}`;
   }
 
   #drop(): void {
