@@ -49,9 +49,9 @@ export class PipeCrcs {
     this.#frame[pipe] = -1;
   }
 
-  /** Whether the CRC of a frame that ends at `now` is made: no guest may have the host look at pictures all the time. */
-  ready(pipe: number, now: number): boolean {
-    return now >= this.#next[pipe]!;
+  /** When the next picture may be looked at: no guest may have the host do that all the time. */
+  readyAt(pipe: number): number {
+    return this.#next[pipe]!;
   }
 
   /** What the result register reads in the frame that is number `frame` of the pipe. */
@@ -59,7 +59,7 @@ export class PipeCrcs {
     const { bank } = this.#host;
     const at = (PIPE_CRC.RESULT + pipe * PIPE_STRIDE) >>> 2;
     const now = this.#host.now();
-    if (this.enabled(pipe) && frame !== this.#frame[pipe] && this.ready(pipe, now)) {
+    if (this.enabled(pipe) && frame !== this.#frame[pipe] && now >= this.#next[pipe]!) {
       this.#frame[pipe] = frame;
       bank[at] = this.#look(pipe, frame, now);
     }

@@ -195,7 +195,9 @@ export class Display {
 
   /** CRC of what the pipe shows. */
   crc(pipe: number): number {
-    return this.#crcs.result(pipe, this.pipes.frameCount(pipe));
+    const crc = this.#crcs.result(pipe, this.pipes.frameCount(pipe));
+    this.pipes.crcTaken(pipe);
+    return crc;
   }
 
   /** Frames scanned out so far. */

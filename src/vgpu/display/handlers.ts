@@ -176,7 +176,7 @@ export const displayHandlers = {
   /** PIPEDSL 0x70000 +0x1000 per pipe. */
   pipeDsl: { read: (display, offset) => display.pipes.scanline(pipeOf(offset)) },
   /** PIPE_FRMCOUNT 0x70040 +0x1000 per pipe. */
-  frameCount: { read: (display, offset) => display.pipes.frameCount(pipeOf(offset)) },
+  frameCount: { read: (display, offset) => display.pipes.countFrames(pipeOf(offset)) },
   /** PIPE_CRC_CTL 0x60050 and PIPE_CRC_RES 0x60064 +0x1000 per pipe. */
   crcControl: {
     write: (display, offset, value) => {

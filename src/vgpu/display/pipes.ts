@@ -4,8 +4,11 @@
  *
  * A pipe needs a timer only while somebody would notice: an unmasked vblank, an unmasked CRC, or a flip whose completion is unmasked. The
  * counters are computed from the time, so a masked vblank costs nothing.
+ *
+ * Tests that compare pictures want a CRC of each frame. While a guest takes CRCs, its pipe's clock stands at a vblank until the
+ * frame's CRC was read and its number asked for, and before the next one until that may be made: on a host that is late there are fewer frames a second, none is lost.
  */
-import { NEVER } from '../../base/index.js';
+import { NEVER, NS_PER_MS } from '../../base/index.js';
 import {
   CONF_ENABLE,
   CONF_STATE,
@@ -30,6 +33,9 @@ import type { DisplayHost } from './port.js';
 import { type PipeTiming, timingOf } from './timing.js';
 
 const NO_FLIP = -1;
+/** A guest that does not read the CRC that it asked for, or does not ask for the frame's number then, gets the next frame all the same. */
+const UNREAD_NS = 1000 * NS_PER_MS;
+const UNCOUNTED_NS = 50 * NS_PER_MS;
 
 /** Bit of an event within its group on this platform. */
 function rowOf(event: DisplayEventName, platform: Platform): InterruptEvent | undefined {
@@ -65,12 +71,41 @@ class PipeClock {
   armed = false;
   /** Count of the last vblank that was delivered or found not to matter, in vblanks since `epoch`. */
   seen = 0;
+  /** Frames go by one by one, each with its CRC; since when the one of the last frame waits to be read, or NEVER. */
+  stepped = false;
+  heldSince = NEVER;
+  /** When it was read: the frame's number is still to be asked for. */
+  takenAt = NEVER;
   /** Vblank (since `epoch`) at which a flip completes, or NO_FLIP. */
   primaryAt = NO_FLIP;
   spriteAt = NO_FLIP;
 
   elapsed(now: number): number {
-    return this.timing === null ? 0 : Math.floor((now - this.epoch) / this.timing.period);
+    if (this.timing === null) return 0;
+    const passed = Math.floor((now - this.epoch) / this.timing.period);
+    return this.stepped ? Math.min(passed, this.seen) : passed;
+  }
+
+  /** Time since the last vblank; less than a period. */
+  phase(now: number): number {
+    if (this.timing === null || this.heldSince !== NEVER) return 0;
+    const { period } = this.timing;
+    return Math.min(now - this.epoch - this.elapsed(now) * period, period - 1);
+  }
+
+  /** The clock goes on: vblank `seen` was `phase` ago. */
+  goOn(now: number, phase: number): void {
+    if (this.timing !== null) this.epoch = now - phase - this.seen * this.timing.period;
+    this.heldSince = NEVER;
+    this.takenAt = NEVER;
+  }
+
+  /** From now on each frame waits for its CRC, or no longer. */
+  step(stepped: boolean, now: number): void {
+    if (stepped === this.stepped) return;
+    if (stepped) this.seen = this.elapsed(now);
+    else this.goOn(now, this.phase(now));
+    this.stepped = stepped;
   }
 
   dueAt(vblank: number): number {
@@ -85,6 +120,9 @@ class PipeClock {
     this.epoch = now;
     this.seen = 0;
     this.armed = false;
+    this.stepped = false;
+    this.heldSince = NEVER;
+    this.takenAt = NEVER;
     this.primaryAt = NO_FLIP;
     this.spriteAt = NO_FLIP;
   }
@@ -166,8 +204,7 @@ export class Pipes {
     const clock = this.#clocks[pipe]!;
     if (clock.timing === null) return 0;
     const { period, vTotal, vBlankStart } = clock.timing;
-    const phase = (this.#host.now() - clock.epoch) % period;
-    return (vBlankStart - 1 + Math.floor((phase * vTotal) / period)) % vTotal;
+    return (vBlankStart - 1 + Math.floor((clock.phase(this.#host.now()) * vTotal) / period)) % vTotal;
   }
 
   /** A surface address was written: shown from the next vblank on, or at once when the plane is flipped asynchronously. */
@@ -193,10 +230,31 @@ export class Pipes {
   /** When `advance` has something to do. */
   nextDue(): number {
     let due = NEVER;
-    for (const clock of this.#clocks) {
-      if (clock.armed && clock.timing !== null) due = Math.min(due, clock.dueAt(clock.seen + 1));
+    for (let pipe = 0; pipe < PIPE_COUNT; pipe++) {
+      const clock = this.#clocks[pipe]!;
+      if (clock.armed && clock.timing !== null) due = Math.min(due, this.#dueOf(pipe, clock));
     }
     return due;
+  }
+
+  /** When the next vblank of a pipe is, or the frame no longer waits for its CRC to be read. */
+  #dueOf(pipe: number, clock: PipeClock): number {
+    if (!clock.stepped) return clock.dueAt(clock.seen + 1);
+    if (clock.heldSince !== NEVER) return Math.min(clock.heldSince + UNREAD_NS, clock.takenAt + UNCOUNTED_NS);
+    return Math.max(clock.dueAt(clock.seen + 1), this.#crcs.readyAt(pipe));
+  }
+
+  /** The guest has read the CRC of the last frame. */
+  crcTaken(pipe: number): void {
+    const clock = this.#clocks[pipe]!;
+    if (clock.heldSince !== NEVER && clock.takenAt === NEVER) clock.takenAt = this.#host.now();
+  }
+
+  /** The guest asks which frame it is. It does so when it has read a CRC; then a whole frame begins. */
+  countFrames(pipe: number): number {
+    const clock = this.#clocks[pipe]!;
+    if (clock.takenAt !== NEVER) clock.goOn(this.#host.now(), 0);
+    return this.frameCount(pipe);
   }
 
   /**
@@ -209,6 +267,8 @@ export class Pipes {
       const clock = this.#clocks[pipe]!;
       if (clock.timing === null) continue;
       const open = this.#open(pipe);
+      const crcs = (open & this.#crcDone) !== 0 && this.#crcs.enabled(pipe);
+      clock.step(crcs, now);
       const passed = clock.elapsed(now);
       // what nobody was waiting for when it happened is over
       if (!clock.armed) clock.seen = passed;
@@ -216,7 +276,7 @@ export class Pipes {
       if (clock.spriteAt <= clock.seen) clock.spriteAt = NO_FLIP;
       clock.armed =
         (open & this.#vblank) !== 0 ||
-        ((open & this.#crcDone) !== 0 && this.#crcs.enabled(pipe)) ||
+        crcs ||
         (clock.primaryAt !== NO_FLIP && (open & this.#primaryDone) !== 0) ||
         (clock.spriteAt !== NO_FLIP && (open & this.#spriteDone) !== 0);
     }
@@ -226,12 +286,17 @@ export class Pipes {
   advance(now: number): void {
     for (let pipe = 0; pipe < PIPE_COUNT; pipe++) {
       const clock = this.#clocks[pipe]!;
-      if (!clock.armed || clock.timing === null || now < clock.dueAt(clock.seen + 1)) continue;
-      clock.seen = clock.elapsed(now);
-      this.#host.raise('PIPE_VBLANK', pipe);
-      if (this.#crcDone !== 0 && this.#crcs.enabled(pipe) && this.#crcs.ready(pipe, now)) {
-        this.#host.raise('PIPE_CRC_DONE', pipe);
+      if (!clock.armed || clock.timing === null || now < this.#dueOf(pipe, clock)) continue;
+      if (clock.heldSince !== NEVER) {
+        clock.goOn(now, 0);
+        continue;
       }
+      if (clock.stepped) {
+        clock.seen++;
+        clock.heldSince = now;
+      } else clock.seen = clock.elapsed(now);
+      this.#host.raise('PIPE_VBLANK', pipe);
+      if (clock.stepped) this.#host.raise('PIPE_CRC_DONE', pipe);
       if (clock.primaryAt !== NO_FLIP && clock.primaryAt <= clock.seen) {
         clock.primaryAt = NO_FLIP;
         this.#host.raise('PRIMARY_FLIP_DONE', pipe);
@@ -270,6 +335,9 @@ export class Pipes {
       clock.armed = state.armed;
       clock.seen = state.seen;
       [clock.primaryAt, clock.spriteAt] = state.flips;
+      clock.stepped = clock.armed && (this.#open(pipe) & this.#crcDone) !== 0 && this.#crcs.enabled(pipe);
+      clock.heldSince = NEVER;
+      clock.takenAt = NEVER;
     });
   }
 
