@@ -114,6 +114,10 @@ export const FLIP_MESSAGES: Readonly<Record<number, readonly [pipe: number, prim
 export const PLANE_ENABLE = 0x80000000;
 /** Both PLANE_CTL and DSPCNTR. */
 export const PLANE_ASYNC_FLIP = 0x200;
+/** The pipe's gamma correction applies: PLANE_CTL, DSPCNTR and SPRCTL. */
+export const PLANE_GAMMA = 1 << 30;
+/** YUV is of the full range: PLANE_CTL, SPRCTL. Source: PRM SKL Vol 2c "PLANE_CTL", YUV Range Correction Disable. */
+export const PLANE_FULL_RANGE = 1 << 28;
 
 /** What a pixel is made of. */
 export type PixelFormat =
@@ -131,7 +135,9 @@ export type PixelFormat =
   | 'YUYV'
   | 'UYVY'
   | 'YVYU'
-  | 'VYUY';
+  | 'VYUY'
+  /** 8 bits each, chroma for each pixel. */
+  | 'XYUV';
 
 export const BYTES_PER_PIXEL: Readonly<Record<PixelFormat, 1 | 2 | 4 | 8>> = {
   C8: 1,
@@ -147,6 +153,7 @@ export const BYTES_PER_PIXEL: Readonly<Record<PixelFormat, 1 | 2 | 4 | 8>> = {
   UYVY: 2,
   YVYU: 2,
   VYUY: 2,
+  XYUV: 4,
 };
 
 export interface PlaneFormatRow {
@@ -176,6 +183,7 @@ export const PLANE_FORMATS: readonly PlaneFormatRow[] = [
   { mask: 0x0f100000, value: 0x04100000, format: 'XBGR8888', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x06000000, format: 'XRGB16F', platforms: P_GEN9 },
   { mask: 0x0f100000, value: 0x06100000, format: 'XBGR16F', platforms: P_GEN9 },
+  { mask: 0x0f000000, value: 0x08000000, format: 'XYUV', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0c000000, format: 'C8', platforms: P_GEN9 },
   { mask: 0x0f000000, value: 0x0e000000, format: 'RGB565', platforms: P_GEN9 },
   { mask: 0x3c000000, value: 0x08000000, format: 'C8', platforms: P_BEFORE_GEN9 },

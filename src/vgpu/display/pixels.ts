@@ -17,26 +17,30 @@ const fiveBits = (value: number): number => (value << 3) | (value >> 2);
 const sixBits = (value: number): number => (value << 2) | (value >> 4);
 const clamp = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : Math.round(value));
 
-/** Limited-range YUV to RGB. Source: ITU-R BT.601 and BT.709. */
+/** YUV to RGB, of limited range and of full range. Source: ITU-R BT.601 and BT.709. */
 interface YuvMatrix {
+  readonly black: number;
+  readonly y: number;
   readonly rv: number;
   readonly gu: number;
   readonly gv: number;
   readonly bu: number;
 }
-const BT601: YuvMatrix = { rv: 1.596, gu: 0.391, gv: 0.813, bu: 2.018 };
-const BT709: YuvMatrix = { rv: 1.793, gu: 0.213, gv: 0.533, bu: 2.112 };
+const BT601: YuvMatrix = { black: 16, y: 1.164, rv: 1.596, gu: 0.391, gv: 0.813, bu: 2.018 };
+const BT709: YuvMatrix = { black: 16, y: 1.164, rv: 1.793, gu: 0.213, gv: 0.533, bu: 2.112 };
+const BT601_FULL: YuvMatrix = { black: 0, y: 1, rv: 1.402, gu: 0.344, gv: 0.714, bu: 1.772 };
+const BT709_FULL: YuvMatrix = { black: 0, y: 1, rv: 1.575, gu: 0.187, gv: 0.468, bu: 1.856 };
 
 function packedYuv(y0: number, u: number, y1: number, v: number, matrix: YuvMatrix): Decoder {
   return (raw, second) => {
-    const y = 1.164 * (((raw >>> (second ? y1 : y0)) & 0xff) - 16);
+    const y = matrix.y * (((raw >>> (second ? y1 : y0)) & 0xff) - matrix.black);
     const cb = ((raw >>> u) & 0xff) - 128;
     const cr = ((raw >>> v) & 0xff) - 128;
     return rgba(clamp(y + matrix.rv * cr), clamp(y - matrix.gu * cb - matrix.gv * cr), clamp(y + matrix.bu * cb));
   };
 }
 
-export const isPackedYuv = (format: PixelFormat): boolean => format.includes('U');
+export const isPackedYuv = (format: PixelFormat): boolean => format.includes('U') && format !== 'XYUV';
 
 /** Level that a 16-bit floating point number from 0 to 1 stands for (IEEE 754 binary16); what is beyond is cut off. */
 export function levelOfHalf(bits: number): number {
@@ -62,9 +66,16 @@ export function alphaOf(format: PixelFormat, raw: number, high: number): number 
   }
 }
 
+/** What of a plane says how its pixels are read. */
+export interface PixelKind {
+  readonly format: PixelFormat;
+  readonly bt709: boolean;
+  readonly fullRange: boolean;
+}
+
 /** @param palette 256 dwords of 8:8:8 for C8; null shows the index as grey */
-export function decoderOf(format: PixelFormat, bt709: boolean, palette: Uint32Array | null): Decoder {
-  const matrix = bt709 ? BT709 : BT601;
+export function decoderOf({ format, bt709, fullRange }: PixelKind, palette: Uint32Array | null): Decoder {
+  const matrix = fullRange ? (bt709 ? BT709_FULL : BT601_FULL) : bt709 ? BT709 : BT601;
   switch (format) {
     case 'C8':
       return (raw) => {
@@ -98,5 +109,7 @@ export function decoderOf(format: PixelFormat, bt709: boolean, palette: Uint32Ar
       return packedYuv(0, 24, 16, 8, matrix);
     case 'VYUY':
       return packedYuv(8, 16, 24, 0, matrix);
+    case 'XYUV':
+      return packedYuv(16, 8, 16, 0, matrix);
   }
 }

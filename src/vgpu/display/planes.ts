@@ -16,6 +16,7 @@ import {
   PLANE_ALPHA,
   PLANE_ENABLE,
   PLANE_FORMATS,
+  PLANE_FULL_RANGE,
   PLANE_STRIDE,
   PLANE_TILING_SHIFT,
   SPRITE_FORMATS,
@@ -67,6 +68,8 @@ export interface Plane {
   readonly height: number;
   readonly upsideDown: boolean;
   readonly bt709: boolean;
+  /** YUV from 0 to 255, not 16 to 235 and 240. */
+  readonly fullRange: boolean;
   readonly blend: Blend;
 }
 
@@ -122,6 +125,7 @@ function gen9Plane(host: DisplayHost, pipe: number, plane: number): Read {
     height: size.y + 1,
     upsideDown: rotation === GEN9_ROTATE_180,
     bt709: (control & BT709_BIT) !== 0,
+    fullRange: (control & PLANE_FULL_RANGE) !== 0,
     blend: plane === 0 ? 'opaque' : blendOf((control >>> PLANE_ALPHA.SHIFT) & PLANE_ALPHA.MASK),
   };
 }
@@ -158,6 +162,7 @@ function bdwPlane(host: DisplayHost, pipe: number, plane: number, width: number,
     height: sprite ? size.y + 1 : height,
     upsideDown: (control & BDW_ROTATE_180) !== 0,
     bt709: sprite && (control & BT709_BIT) !== 0,
+    fullRange: sprite && (control & PLANE_FULL_RANGE) !== 0,
     blend: 'opaque',
   };
 }

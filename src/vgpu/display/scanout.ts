@@ -6,6 +6,7 @@ import type { Frames } from '../../base/index.js';
 import { PALETTE, TRANS, TRANSCODERS } from '../../hw/index.js';
 import { Canvas } from './canvas.js';
 import { paintCursor } from './cursor.js';
+import { correct } from './gamma.js';
 import { GraphicsMemory } from './graphics-memory.js';
 import { decoderOf } from './pixels.js';
 import { PlanePainter } from './plane-painter.js';
@@ -48,8 +49,9 @@ export function captureScreen(host: DisplayHost, frames: Frames, pipe: number, o
   const palette = paletteOf(host, pipe);
   for (const plane of planes) {
     if (plane === null || plane === undefined) continue;
-    new PlanePainter(canvas, plane, memory, decoderOf(plane.format, plane.bt709, palette)).paint();
+    new PlanePainter(canvas, plane, memory, decoderOf(plane, palette)).paint();
   }
   if (only === undefined) paintCursor(host, pipe, canvas, memory);
+  correct(host, pipe, canvas, palette);
   return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };
 }

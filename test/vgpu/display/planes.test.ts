@@ -284,7 +284,7 @@ describe('planes over the primary one', () => {
     const bench = lit();
     fill(bench, 0, 0x00102030);
     show(bench, 4 << 24, PITCH / 64);
-    for (const control of [8 << 24, (4 << 24) | 1, (4 << 24) | (3 << 10)]) {
+    for (const control of [10 << 24, (4 << 24) | 1, (4 << 24) | (3 << 10)]) {
       show(bench, control, PITCH / 64, { plane: 1, surface: OTHER });
       expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
     }
@@ -303,6 +303,36 @@ describe('planes over the primary one', () => {
     const at = pixels(bench);
     expect(at(30, 20)).toEqual(expected);
     expect(at(29, 20)).toEqual([0, 0, 0]);
+  });
+
+  it.each([
+    ['YUYV', 0, [100, 128, 200, 128], [100, 100, 100], [98, 98, 98]],
+    ['XYUV', 8 << 24, [255, 128, 76, 0], [254, 0, 76], [255, 0, 70]],
+    ['XYUV of BT.709', (8 << 24) | (1 << 18), [255, 128, 54, 0], [254, 0, 54], [255, 0, 44]],
+  ] as const)('may be %s of full range, or of limited', (_name, control, bytes, full, limited) => {
+    const bench = lit();
+    poke(bench, 0, ...bytes);
+    show(bench, (control | (1 << 28)) >>> 0, PITCH / 64);
+    expect(pixels(bench)(0, 0)).toEqual(full);
+    show(bench, control, PITCH / 64);
+    expect(pixels(bench)(0, 0)).toEqual(limited);
+  });
+
+  it.each([
+    ['Gen9', SKL, 4 << 24, PITCH / 64],
+    ['Broadwell', BDW, 6 << 26, PITCH],
+  ] as const)('are corrected by the palette on %s where they say so', (_name, platform, control, pitch) => {
+    const bench = lit(platform);
+    fill(bench, 0, 0x00102030);
+    show(bench, control, pitch);
+    for (let level = 0; level < 256; level++) {
+      bench.write(0x4a000 + 4 * level, (level << 16) | ((255 - level) << 8) | (level >> 1));
+    }
+    expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
+    show(bench, control | (1 << 30), pitch);
+    expect(pixels(bench)(1, 1)).toEqual([0x10, 0xdf, 0x18]);
+    bench.write(0x4a480, 1);
+    expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
   });
 
   it('can be taken whatever the guest programs', () => {

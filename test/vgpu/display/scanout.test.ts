@@ -138,7 +138,7 @@ describe('the picture of a Gen9 guest', () => {
   it('is black while the plane is off, and absent while the pipe is off or its format unknown', () => {
     const bench = lit();
     expect(picture(bench).at(1, 1)).toEqual(BLACK);
-    bench.write(0x70180, 0x88000000);
+    bench.write(0x70180, 0x8a000000);
     expect(bench.display.capture(bench.ram)).toBeNull();
     bench.write(0x70180, (GEN9_XRGB | 1) >>> 0);
     expect(bench.display.capture(bench.ram)).toBeNull();
