@@ -85,8 +85,8 @@ export const PLANE_STRIDE = 0x100;
 export const GEN9_PLANES = 3;
 export const BDW_PLANES = 2;
 
-/** Legacy palette of pipe A, 256 dwords of 8:8:8, and its mode register; pipes are 0x800 apart. */
-export const PALETTE = { BASE: 0x4a000, GAMMA_MODE: 0x4a480, STRIDE: 0x800 } as const;
+/** Legacy palette of pipe A, 256 dwords of 8:8:8, index and data of its fine palette, and its mode register; pipes are 0x800 apart. */
+export const PALETTE = { BASE: 0x4a000, INDEX: 0x4a400, DATA: 0x4a404, GAMMA_MODE: 0x4a480, STRIDE: 0x800 } as const;
 
 /**
  * CRC of each picture of pipe A; pipes are PIPE_STRIDE apart. The fields of the sources, bits 30:28 of Gen9 and 30:29 of Gen8,

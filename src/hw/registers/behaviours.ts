@@ -14,6 +14,7 @@ export const READ_BEHAVIOURS = {
   gpio: 'level of a pair of I2C pins',
   pipeDsl: 'scanline that the pipe is at',
   frameCount: 'frames since the pipe was enabled',
+  paletteData: 'entry of the fine palette that the index names',
   crcResult: 'CRC of the picture that the pipe has sent last',
   sdeIsr: 'live hotplug state of the PCH',
 } as const;
@@ -49,6 +50,7 @@ export const WRITE_BEHAVIOURS = {
   pipeConf: 'pipe on and off; vblank timer',
   ddiBufCtl: 'port on and off; idle bit',
   dpTpCtl: 'link training pattern; idle-done bit',
+  paletteData: 'entry of the fine palette that the index names',
   crcControl: 'CRC of each picture of a pipe: on and off',
   pfWrite: 'panel fitter and scalers: pipe scaling only',
   priSurf: 'flip of the primary plane',

@@ -49,7 +49,7 @@ const CSC = [
 const PALETTE = [
   { name: 'LGC_PALETTE', offset: 0x000, size: 1024 },
   { name: 'PREC_PAL_INDEX', offset: 0x400 },
-  { name: 'PREC_PAL_DATA', offset: 0x404 },
+  { name: 'PREC_PAL_DATA', offset: 0x404, read: 'paletteData', write: 'paletteData' },
   { name: 'PREC_PAL_GC_MAX', offset: 0x410, size: 12 },
   { name: 'GAMMA_MODE', offset: 0x480 },
 ] as const satisfies readonly RegisterRow[];

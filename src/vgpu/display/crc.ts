@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { PIPE_COUNT, PIPE_CRC, PIPE_STRIDE, type Platform } from '../../hw/index.js';
+import type { Palettes } from './palettes.js';
 import type { DisplayHost } from './port.js';
 import { captureScreen } from './scanout.js';
 
@@ -27,12 +28,14 @@ function sourceOf({ gen }: Platform, control: number): number {
 
 export class PipeCrcs {
   readonly #host: DisplayHost;
+  readonly #palettes: Palettes;
   /** Frame whose CRC the result register holds, of each pipe; and when the next one may be looked at. */
   readonly #frame = new Float64Array(PIPE_COUNT).fill(-1);
   readonly #next = new Float64Array(PIPE_COUNT);
 
-  constructor(host: DisplayHost) {
+  constructor(host: DisplayHost, palettes: Palettes) {
     this.#host = host;
+    this.#palettes = palettes;
   }
 
   reset(): void {
@@ -68,10 +71,9 @@ export class PipeCrcs {
 
   #look(pipe: number, frame: number, now: number): number {
     const source = sourceOf(this.#host.platform, this.#control(pipe));
-    const picture =
-      source === NOTHING
-        ? null
-        : captureScreen(this.#host, this.#host.memory, pipe, source === ALL_PLANES ? undefined : source);
+    const only = source === ALL_PLANES ? undefined : source;
+    const { memory } = this.#host;
+    const picture = source === NOTHING ? null : captureScreen(this.#host, memory, pipe, this.#palettes.of(pipe), only);
     // Of a picture that cannot be decoded nobody can say that it is like another: it is unlike each.
     if (picture === null) return crc32(Uint32Array.of(frame), 0);
     this.#next[pipe] = now + (picture.width * picture.height * PIXEL_NS) / SHARE;

@@ -23,6 +23,7 @@ import { AuxChannels } from './aux-channel.js';
 import { PipeCrcs } from './crc.js';
 import { Gmbus, type GmbusState } from './gmbus.js';
 import { Output, type OutputChange, type OutputInfo, type OutputState } from './output.js';
+import { Palettes } from './palettes.js';
 import { type PipeState, Pipes } from './pipes.js';
 import type { DisplayHost } from './port.js';
 import { captureScreen, type Picture } from './scanout.js';
@@ -55,6 +56,7 @@ export interface DisplayState {
   readonly outputs: readonly OutputState[];
   readonly gmbus: GmbusState;
   readonly pipes: readonly PipeState[];
+  readonly palettes: readonly (readonly number[])[];
 }
 
 const PIPE_NAMES = ['A', 'B', 'C'] as const;
@@ -71,6 +73,7 @@ export class Display {
   readonly aux: AuxChannels;
   readonly gmbus: Gmbus;
   readonly outputs: readonly Output[];
+  readonly palettes: Palettes;
   readonly #crcs: PipeCrcs;
   /** The output that stands for the vGPU's monitor where none is named. */
   readonly #main: Output;
@@ -84,7 +87,8 @@ export class Display {
     this.#main.change({ connected: options.monitor });
     for (const { port, ...setup } of options.outputs ?? []) this.#output(port).change(setup);
     const wires = options.ddc ?? true;
-    this.#crcs = new PipeCrcs(host);
+    this.palettes = new Palettes(host.bank);
+    this.#crcs = new PipeCrcs(host, this.palettes);
     this.pipes = new Pipes(host, this.#crcs);
     this.aux = new AuxChannels(host, (port) => {
       const output = this.#pluggedInto(port);
@@ -117,6 +121,7 @@ export class Display {
     for (const row of DISPLAY_RESET) if ((row.platforms & platform.bit) !== 0) bank[row.offset >>> 2] = row.value;
     bank[SFUSE_STRAP >>> 2] = this.outputs.reduce((bits, { port }) => bits | SFUSE_PORT[port], SFUSE_FIXED);
     this.pipes.reset();
+    this.palettes.reset();
     this.#crcs.reset();
     this.gmbus.reset();
     for (const output of this.outputs) output.reset();
@@ -220,7 +225,7 @@ export class Display {
   /** The picture on the first active pipe; null when nothing is shown or its format is not known. */
   capture(frames: Frames): Picture | null {
     const pipe = this.pipes.active;
-    return pipe < 0 ? null : captureScreen(this.host, frames, pipe);
+    return pipe < 0 ? null : captureScreen(this.host, frames, pipe, this.palettes.of(pipe));
   }
 
   save(): DisplayState {
@@ -229,6 +234,7 @@ export class Display {
       outputs: this.outputs.map((output) => output.save()),
       gmbus: this.gmbus.save(),
       pipes: this.pipes.save(),
+      palettes: this.palettes.save(),
     };
   }
 
@@ -237,6 +243,7 @@ export class Display {
     this.#flips = state.flips;
     for (const saved of state.outputs) this.#output(saved.port).restore(saved);
     this.gmbus.restore(state.gmbus);
+    this.palettes.restore(state.palettes);
     this.pipes.restore(state.pipes);
   }
 

@@ -177,6 +177,11 @@ export const displayHandlers = {
   pipeDsl: { read: (display, offset) => display.pipes.scanline(pipeOf(offset)) },
   /** PIPE_FRMCOUNT 0x70040 +0x1000 per pipe. */
   frameCount: { read: (display, offset) => display.pipes.countFrames(pipeOf(offset)) },
+  /** PREC_PAL_DATA 0x4a404 +0x800 per pipe. */
+  paletteData: {
+    read: (display, offset) => display.palettes.read(offset),
+    write: (display, offset, value) => display.palettes.write(offset, value),
+  },
   /** PIPE_CRC_CTL 0x60050 and PIPE_CRC_RES 0x60064 +0x1000 per pipe. */
   crcControl: {
     write: (display, offset, value) => {

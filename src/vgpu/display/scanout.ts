@@ -3,10 +3,10 @@
  * a trap path.
  */
 import type { Frames } from '../../base/index.js';
-import { PALETTE, TRANS, TRANSCODERS } from '../../hw/index.js';
+import { TRANS, TRANSCODERS } from '../../hw/index.js';
 import { Canvas } from './canvas.js';
 import { paintCursor } from './cursor.js';
-import { correct } from './gamma.js';
+import { correct, legacyPalette } from './gamma.js';
 import { GraphicsMemory } from './graphics-memory.js';
 import { decoderOf } from './pixels.js';
 import { PlanePainter } from './plane-painter.js';
@@ -22,21 +22,19 @@ export interface Picture {
 
 /** Larger than any mode of the virtual monitors; a guest cannot make us paint without bound. */
 const LARGEST_PIXELS = 4096 * 2304;
-const GAMMA_MODE_MASK = 3;
-
-/** The legacy palette of a pipe, while its gamma mode is the 8-bit one. */
-function paletteOf(host: DisplayHost, pipe: number): Uint32Array | null {
-  const at = pipe * PALETTE.STRIDE;
-  if ((host.bank[(PALETTE.GAMMA_MODE + at) >>> 2]! & GAMMA_MODE_MASK) !== 0) return null;
-  const first = (PALETTE.BASE + at) >>> 2;
-  return host.bank.subarray(first, first + 256);
-}
 
 /**
  * The picture on `pipe`; null when its primary plane cannot be decoded. A higher plane that cannot be is left out.
+ * @param fine the pipe's fine palette
  * @param only the one plane to show, without the cursor; null when that one cannot be decoded
  */
-export function captureScreen(host: DisplayHost, frames: Frames, pipe: number, only?: number): Picture | null {
+export function captureScreen(
+  host: DisplayHost,
+  frames: Frames,
+  pipe: number,
+  fine: Uint32Array,
+  only?: number,
+): Picture | null {
   const source = host.bank[(TRANSCODERS[pipe]!.timing + TRANS.PIPESRC) >>> 2]!;
   const width = ((source >>> 16) & 0x1fff) + 1;
   const height = (source & 0x1fff) + 1;
@@ -46,12 +44,12 @@ export function captureScreen(host: DisplayHost, frames: Frames, pipe: number, o
   if (planes[0] === undefined) return null;
   const canvas = new Canvas(width, height);
   const memory = new GraphicsMemory(host, frames);
-  const palette = paletteOf(host, pipe);
+  const palette = legacyPalette(host, pipe);
   for (const plane of planes) {
     if (plane === null || plane === undefined) continue;
     new PlanePainter(canvas, plane, memory, decoderOf(plane, palette)).paint();
   }
   if (only === undefined) paintCursor(host, pipe, canvas, memory);
-  correct(host, pipe, canvas, palette);
+  correct(host, pipe, canvas, fine);
   return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };
 }

@@ -331,8 +331,34 @@ describe('planes over the primary one', () => {
     expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
     show(bench, control | (1 << 30), pitch);
     expect(pixels(bench)(1, 1)).toEqual([0x10, 0xdf, 0x18]);
-    bench.write(0x4a480, 1);
+    bench.write(0x4a480, 2);
     expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
+  });
+
+  it('are corrected by the fine palette, which is read back as it was written', () => {
+    const bench = lit();
+    fill(bench, 0, 0x00ff2000);
+    show(bench, (4 << 24) | (1 << 30), PITCH / 64);
+    const entry = (i: number): number => ((1023 - i) << 20) | (i << 10) | (i >> 1);
+    bench.write(0x4a400, 0x8000);
+    for (let i = 0; i < 1024; i++) bench.write(0x4a404, entry(i));
+    bench.write(0x4a400, 0x8000 | 5);
+    expect([bench.read(0x4a404), bench.read(0x4a404)]).toEqual([entry(5), entry(6)]);
+    bench.write(0x4a400, 9);
+    expect([bench.read(0x4a404), bench.read(0x4a404), bench.read(0x4ac04)]).toEqual([entry(9), entry(9), 0]);
+    bench.write(0x4a480, 1);
+    expect(pixels(bench)(1, 1)).toEqual([0, 0x20, 0]);
+    // the one half inverts, the other halves
+    bench.write(0x4a400, 0x8000);
+    for (let i = 0; i < 512; i++) bench.write(0x4a404, (1023 - 2 * i) * 0x100401);
+    for (let i = 0; i < 512; i++) bench.write(0x4a404, i * 0x100401);
+    bench.write(0x4a480, 3);
+    expect(pixels(bench)(1, 1)).toEqual([0, 0x6f, 0x7f]);
+    const saved = bench.display.save();
+    bench.display.palettes.reset();
+    expect(pixels(bench)(1, 1)).toEqual([0, 0, 0]);
+    bench.display.restore(saved);
+    expect(pixels(bench)(1, 1)).toEqual([0, 0x6f, 0x7f]);
   });
 
   it('can be taken whatever the guest programs', () => {
