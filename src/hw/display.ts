@@ -85,6 +85,9 @@ export const PLANE_STRIDE = 0x100;
 export const GEN9_PLANES = 3;
 export const BDW_PLANES = 2;
 
+/** Coefficients of pipe A's matrix, two dwords a row; its mode; what is added behind it. */
+export const PIPE_CSC = { COEFFICIENTS: 0x49010, MODE: 0x49028, POST_OFFSETS: 0x49040, STRIDE: 0x100 } as const;
+
 /** Legacy palette of pipe A, 256 dwords of 8:8:8, index and data of its fine palette, and its mode register; pipes are 0x800 apart. */
 export const PALETTE = { BASE: 0x4a000, INDEX: 0x4a400, DATA: 0x4a404, GAMMA_MODE: 0x4a480, STRIDE: 0x800 } as const;
 
@@ -116,6 +119,9 @@ export const PLANE_ENABLE = 0x80000000;
 export const PLANE_ASYNC_FLIP = 0x200;
 /** The pipe's gamma correction applies: PLANE_CTL, DSPCNTR and SPRCTL. */
 export const PLANE_GAMMA = 1 << 30;
+/** The pipe's matrix applies: PLANE_CTL of Gen9; DSPCNTR and SPRCTL have it one bit further up. */
+export const GEN9_PLANE_CSC = 1 << 23;
+export const BDW_PLANE_CSC = 1 << 24;
 /** YUV is of the full range: PLANE_CTL, SPRCTL. Source: PRM SKL Vol 2c "PLANE_CTL", YUV Range Correction Disable. */
 export const PLANE_FULL_RANGE = 1 << 28;
 

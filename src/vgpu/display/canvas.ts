@@ -6,10 +6,17 @@ export class Canvas {
   readonly height: number;
   readonly pixels: Uint32Array;
 
+  /** What it has taken to paint, ns, by declared costs: about what it takes a processor. */
+  spent = 0;
+
   constructor(width: number, height: number) {
     this.width = width;
     this.height = height;
     this.pixels = new Uint32Array(width * height).fill(OPAQUE_BLACK);
+  }
+
+  spend(ns: number): void {
+    this.spent += ns;
   }
 
   /** Premultiplied alpha over what is there. */

@@ -10,8 +10,8 @@ import type { Palettes } from './palettes.js';
 import type { DisplayHost } from './port.js';
 import { captureScreen } from './scanout.js';
 
-/** What a picture takes to look at, ns a pixel, and the part of the time that looking may take: others wait meanwhile. */
-const PIXEL_NS = 4;
+/** What a picture takes besides being painted, ns a pixel, and the part of the time that looking may take: others wait meanwhile. */
+const PIXEL_NS = 3;
 const SHARE = 1 / 3;
 
 /** The whole picture of a pipe. */
@@ -76,7 +76,7 @@ export class PipeCrcs {
     const picture = source === NOTHING ? null : captureScreen(this.#host, memory, pipe, this.#palettes.of(pipe), only);
     // Of a picture that cannot be decoded nobody can say that it is like another: it is unlike each.
     if (picture === null) return crc32(Uint32Array.of(frame), 0);
-    this.#next[pipe] = now + (picture.width * picture.height * PIXEL_NS) / SHARE;
+    this.#next[pipe] = now + (picture.width * picture.height * PIXEL_NS + picture.spent) / SHARE;
     return crc32(picture.rgba, 0);
   }
 

@@ -4,6 +4,8 @@ import type { Canvas } from './canvas.js';
 import type { GraphicsMemory } from './graphics-memory.js';
 import type { DisplayHost } from './port.js';
 
+/** What a pixel takes, ns. */
+const PIXEL_NS = 30;
 const SURFACE_MASK = 0xfffff000;
 
 /** A position field: magnitude and a sign bit. */
@@ -22,6 +24,7 @@ export function paintCursor(host: DisplayHost, pipe: number, canvas: Canvas, mem
   const top = signed(position >>> 16);
   const reduced = reg(PIPE.CUR_FBC_CTL);
   const rows = (reduced & 0x80000000) !== 0 ? Math.min((reduced & 0xff) + 1, mode.size) : mode.size;
+  canvas.spend(rows * mode.size * PIXEL_NS);
   for (let row = Math.max(0, -top); row < rows && top + row < canvas.height; row++) {
     for (let column = Math.max(0, -left); column < mode.size && left + column < canvas.width; column++) {
       const at = memory.locate(base + (row * mode.size + column) * 4);

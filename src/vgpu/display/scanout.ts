@@ -18,6 +18,8 @@ export interface Picture {
   readonly height: number;
   /** Red, green, blue, alpha, 8 bits each, row by row. */
   readonly rgba: Uint8Array;
+  /** About what it has taken to paint, ns. */
+  readonly spent: number;
 }
 
 /** Larger than any mode of the virtual monitors; a guest cannot make us paint without bound. */
@@ -51,5 +53,5 @@ export function captureScreen(
   }
   if (only === undefined) paintCursor(host, pipe, canvas, memory);
   correct(host, pipe, canvas, fine);
-  return { width, height, rgba: new Uint8Array(canvas.pixels.buffer) };
+  return { width, height, rgba: new Uint8Array(canvas.pixels.buffer), spent: canvas.spent };
 }

@@ -335,6 +335,37 @@ describe('planes over the primary one', () => {
     expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
   });
 
+  it('are mixed by the matrix, before the palette or behind it', () => {
+    const bench = lit();
+    fill(bench, 0, 0x00ff8000);
+    show(bench, (4 << 24) | (1 << 23) | (1 << 30), PITCH / 64);
+    for (let level = 0; level < 256; level++) bench.write(0x4a000 + 4 * level, (255 - level) * 0x010101);
+    // red becomes a half of green and a quarter of the other way, green twice blue and red, blue nothing
+    const [half, quarter, one, two] = [0x0800, 0x1800, 0x7800, 0x6800];
+    bench.write(0x49010, (0x8000 | quarter) * 0x10000 + half);
+    bench.write(0x49014, 0);
+    bench.write(0x49018, one * 0x10000);
+    bench.write(0x4901c, two * 0x10000);
+    expect(pixels(bench)(1, 1)).toEqual([0x40, 255, 0]);
+    bench.write(0x49028, 2);
+    expect(pixels(bench)(1, 1)).toEqual([255, 0, 255]);
+    show(bench, (4 << 24) | (1 << 23), PITCH / 64);
+    expect(pixels(bench)(1, 1)).toEqual([0, 255, 0]);
+  });
+
+  it('are as bright as the monitor makes them where the matrix is for a limited range', () => {
+    const bench = lit();
+    fill(bench, 0, 0x00ff8000);
+    show(bench, (4 << 24) | (1 << 23), PITCH / 64);
+    // 219 of 255
+    const limited = 0x0dc0;
+    bench.write(0x49010, limited * 0x10000);
+    bench.write(0x49018, limited);
+    bench.write(0x49024, limited * 0x10000);
+    for (const offset of [0x49040, 0x49044, 0x49048]) bench.write(offset, 257);
+    expect(pixels(bench)(1, 1)).toEqual([255, 128, 0]);
+  });
+
   it('are corrected by the fine palette, which is read back as it was written', () => {
     const bench = lit();
     fill(bench, 0, 0x00ff2000);
