@@ -69,7 +69,9 @@ export const PIPE = {
   PLANE_STRIDE: 0x70188,
   PLANE_POS: 0x7018c,
   PLANE_SIZE: 0x70190,
+  PLANE_KEYMSK: 0x70198,
   PLANE_SURF: 0x7019c,
+  PLANE_KEYMAX: 0x701a0,
   PLANE_OFFSET: 0x701a4,
   PLANE_SURFLIVE: 0x701ac,
   PLANE_AUX_DIST: 0x701c0,
@@ -217,6 +219,9 @@ export const SPRITE_FORMATS: readonly PlaneFormatRow[] = [
 
 /** Gen9 PLANE_CTL 5:4: a plane lies over those below it by its pixels' alpha, which its colours are multiplied by, or not yet. */
 export const PLANE_ALPHA = { SHIFT: 4, MASK: 3, PREMULTIPLIED: 2, STRAIGHT: 3 } as const;
+
+/** Gen9 PLANE_KEYMSK 31: besides, the whole plane lies over the others by the alpha in PLANE_KEYMAX 31:24. Source: PRM SKL Vol 2c. */
+export const PLANE_ALPHA_ENABLE = 0x80000000;
 
 /** PLANE_CTL / DSPCNTR 12:10 as the hardware numbers tilings. BDW has bit 10 only. */
 export const PLANE_TILING_SHIFT = 10;

@@ -35,11 +35,14 @@ export class Canvas {
   /**
    * A plane's pixel over what is there.
    * @param straight its colours are not multiplied by its alpha yet
+   * @param plane alpha of the whole plane, by which neither is multiplied
    */
-  over(at: number, colour: number, alpha: number, straight: boolean): void {
+  over(at: number, colour: number, alpha: number, straight: boolean, plane: number): void {
     const under = this.pixels[at]!;
+    const covers = (alpha * plane) / 255;
+    const weight = (straight ? covers : plane) / 255;
     const mix = (over: number, below: number): number =>
-      Math.min(255, Math.round((straight ? (over * alpha) / 255 : over) + (below * (255 - alpha)) / 255));
+      Math.min(255, Math.round(over * weight + (below * (255 - covers)) / 255));
     this.pixels[at] = rgba(
       mix(colour & 0xff, under & 0xff),
       mix((colour >>> 8) & 0xff, (under >>> 8) & 0xff),

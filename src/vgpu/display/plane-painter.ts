@@ -49,6 +49,8 @@ export class PlanePainter {
   /** The decoder wants the whole dword: a pixel of 32 bits or more, or a packed pair of which both pixels need all. */
   readonly #whole: boolean;
   readonly #mask: number;
+  /** It is copied as it is. */
+  readonly #quick: boolean;
   /** First column that is not painted. */
   readonly #right: number;
 
@@ -60,6 +62,7 @@ export class PlanePainter {
     this.#bytes = BYTES_PER_PIXEL[plane.format];
     this.#whole = this.#bytes >= 4 || isPackedYuv(plane.format);
     this.#mask = this.#bytes === 2 ? 0xffff : 0xff;
+    this.#quick = plane.format === 'XRGB8888' && plane.blend === 'opaque' && plane.alpha === 255;
     this.#right = Math.min(plane.left + plane.width, canvas.width);
   }
 
@@ -68,8 +71,7 @@ export class PlanePainter {
     const bottom = Math.min(top + height, this.#canvas.height);
     const count = this.#right - left;
     if (count <= 0) return;
-    const quick = this.#plane.format === 'XRGB8888' && this.#plane.blend === 'opaque';
-    this.#canvas.spend(Math.max(0, bottom - top) * count * (quick ? QUICK_NS : PIXEL_NS));
+    this.#canvas.spend(Math.max(0, bottom - top) * count * (this.#quick ? QUICK_NS : PIXEL_NS));
     const luma = chroma === null ? null : new Uint8Array(count);
     for (let y = top; y < bottom; y++) {
       const span: Span = {
@@ -105,35 +107,40 @@ export class PlanePainter {
     const words = this.#memory.words;
     const pixels = this.#canvas.pixels;
     const decode = this.#decode;
-    const { format, blend } = this.#plane;
+    const { format, blend, alpha } = this.#plane;
+    const solid = blend === 'opaque' && alpha === 255;
     // Nearly every picture is of this kind, and CRCs want one each frame.
-    if (format === 'XRGB8888' && blend === 'opaque') {
+    if (this.#quick) {
       copyXrgb(words, at + (byte >> 2), count, pixels, target, step);
       return;
     }
     for (let i = 0; i < count; i++, byte += this.#bytes, target += step) {
       const from = at + (byte >> 2);
       const dword = words[from]!;
-      if (!this.#whole) pixels[target] = decode((dword >>> (8 * (byte & 3))) & this.#mask, false, 0);
+      const high = this.#bytes === 8 ? words[from + 1]! : 0;
+      const colour = this.#whole
+        ? decode(dword, ((column + i) & 1) !== 0, high)
+        : decode((dword >>> (8 * (byte & 3))) & this.#mask, false, 0);
+      if (solid) pixels[target] = colour;
       else {
-        const high = this.#bytes === 8 ? words[from + 1]! : 0;
-        const colour = decode(dword, ((column + i) & 1) !== 0, high);
-        if (blend === 'opaque') pixels[target] = colour;
-        else this.#canvas.over(target, colour, alphaOf(format, dword, high), blend === 'straight');
+        const own = blend === 'opaque' ? 255 : alphaOf(format, dword, high);
+        this.#canvas.over(target, colour, own, blend !== 'premultiplied', alpha);
       }
     }
   }
 
   /** A row of NV12: its luma, and the chroma that it shares with the row above or below. */
   #planarRow({ begin, count, target, step, row }: Span, luma: Uint8Array, chroma: Surface): void {
-    const { surface } = this.#plane;
+    const { surface, alpha } = this.#plane;
     const first = begin >> 1;
     const pairs = new Uint8Array((((begin + count - 1) >> 1) - first + 1) * 2);
     this.#read(surface, surface.x + begin, surface.y + row, 1, luma.fill(BLACK_LUMA));
     this.#read(chroma, (chroma.x + first) * 2, chroma.y + (row >> 1), 2, pairs.fill(NO_CHROMA));
     for (let i = 0; i < count; i++, target += step) {
       const pair = (((begin + i) >> 1) - first) * 2;
-      this.#canvas.pixels[target] = this.#decode(luma[i]! | (pairs[pair]! << 8) | (pairs[pair + 1]! << 16), false, 0);
+      const colour = this.#decode(luma[i]! | (pairs[pair]! << 8) | (pairs[pair + 1]! << 16), false, 0);
+      if (alpha === 255) this.#canvas.pixels[target] = colour;
+      else this.#canvas.over(target, colour, 255, true, alpha);
     }
   }
 

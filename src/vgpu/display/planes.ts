@@ -14,6 +14,7 @@ import {
   PIPE_STRIDE,
   type PixelFormat,
   PLANE_ALPHA,
+  PLANE_ALPHA_ENABLE,
   PLANE_ENABLE,
   PLANE_FORMATS,
   PLANE_FULL_RANGE,
@@ -71,6 +72,8 @@ export interface Plane {
   /** YUV from 0 to 255, not 16 to 235 and 240. */
   readonly fullRange: boolean;
   readonly blend: Blend;
+  /** Of the whole plane, besides that of its pixels: 255 is opaque. */
+  readonly alpha: number;
 }
 
 /** null for a plane that is off, `undefined` for one that cannot be decoded. */
@@ -127,6 +130,7 @@ function gen9Plane(host: DisplayHost, pipe: number, plane: number): Read {
     bt709: (control & BT709_BIT) !== 0,
     fullRange: (control & PLANE_FULL_RANGE) !== 0,
     blend: plane === 0 ? 'opaque' : blendOf((control >>> PLANE_ALPHA.SHIFT) & PLANE_ALPHA.MASK),
+    alpha: (reg(PIPE.PLANE_KEYMSK) & PLANE_ALPHA_ENABLE) === 0 ? 255 : reg(PIPE.PLANE_KEYMAX) >>> 24,
   };
 }
 
@@ -164,5 +168,6 @@ function bdwPlane(host: DisplayHost, pipe: number, plane: number, width: number,
     bt709: sprite && (control & BT709_BIT) !== 0,
     fullRange: sprite && (control & PLANE_FULL_RANGE) !== 0,
     blend: 'opaque',
+    alpha: 255,
   };
 }

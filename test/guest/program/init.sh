@@ -170,7 +170,7 @@ step_igt() {
   set -- $1
   local seconds=$1 test=$2 subtest=$3 log=/share/$2${3:+@$3} capture=0 code mark
   # Reading out a hung GPU through a trapped aperture is a million accesses: only for tests of what was read.
-  case $test@$subtest in gem_exec_capture@* | i915_hangman@error-state-*) capture=1 ;; esac
+  case $test@$subtest in gem_exec_capture@* | i915_hangman@ | i915_hangman@+ | i915_hangman@*error-state*) capture=1 ;; esac
   i915_parameter error_capture $capture
   # A list too long for this line.
   [ "$subtest" = + ] && subtest=$(cat "/share/$test.wanted")

@@ -335,6 +335,29 @@ describe('planes over the primary one', () => {
     expect(pixels(bench)(1, 1)).toEqual([0x10, 0x20, 0x30]);
   });
 
+  it.each([
+    ['opaque', 0, 0x00ff8000, [0x96, 0x56, 0x15]],
+    ['premultiplied', 2, 0x80804000, [0x53, 0x3b, 0x22]],
+    ['straight', 3, 0x80ff8000, [0x53, 0x3b, 0x22]],
+  ] as const)(
+    'that are %s are seen through as far as the alpha of the whole plane says',
+    (_name, blend, pixel, expected) => {
+      const bench = lit();
+      fill(bench, 0, 0x00102030);
+      show(bench, 4 << 24, PITCH / 64);
+      fill(bench, OTHER, pixel);
+      bench.write(0x702a0, 0x8f000000);
+      bench.write(0x70298, 0x80000000);
+      show(bench, (4 << 24) | (blend << 4), PITCH / 64, { plane: 1, surface: OTHER });
+      pixels(bench)(1, 1).forEach((level, i) => {
+        expect(Math.abs(level - expected[i]!)).toBeLessThan(2);
+      });
+      bench.write(0x70298, 0);
+      show(bench, (4 << 24) | (blend << 4), PITCH / 64, { plane: 1, surface: OTHER });
+      expect(pixels(bench)(1, 1)).not.toEqual(expected);
+    },
+  );
+
   it('are mixed by the matrix, before the palette or behind it', () => {
     const bench = lit();
     fill(bench, 0, 0x00ff8000);
