@@ -177,7 +177,6 @@ const P_BEFORE_GEN9 = P.HSW | P.BDW;
 
 /**
  * Gen9 PLANE_CTL: source format 27:24, RGB order 20, YUV byte order 17:16. HSW and BDW DSPCNTR: format 29:26.
- * The alpha of an 8888 format is not looked at in the lowest plane: nothing lies below it.
  */
 export const PLANE_FORMATS: readonly PlaneFormatRow[] = [
   { mask: 0x0f030000, value: 0x00000000, format: 'YUYV', platforms: P_GEN9 },

@@ -129,13 +129,14 @@ function gen9Plane(host: DisplayHost, pipe: number, plane: number): Read {
     upsideDown: rotation === GEN9_ROTATE_180,
     bt709: (control & BT709_BIT) !== 0,
     fullRange: (control & PLANE_FULL_RANGE) !== 0,
-    blend: plane === 0 ? 'opaque' : blendOf((control >>> PLANE_ALPHA.SHIFT) & PLANE_ALPHA.MASK),
+    blend: blendOf((control >>> PLANE_ALPHA.SHIFT) & PLANE_ALPHA.MASK, plane),
     alpha: (reg(PIPE.PLANE_KEYMSK) & PLANE_ALPHA_ENABLE) === 0 ? 255 : reg(PIPE.PLANE_KEYMAX) >>> 24,
   };
 }
 
-function blendOf(field: number): Blend {
-  if (field === PLANE_ALPHA.PREMULTIPLIED) return 'premultiplied';
+function blendOf(field: number, plane: number): Blend {
+  // below the lowest plane all is black: colours that are multiplied already stay what they are
+  if (field === PLANE_ALPHA.PREMULTIPLIED) return plane === 0 ? 'opaque' : 'premultiplied';
   return field === PLANE_ALPHA.STRAIGHT ? 'straight' : 'opaque';
 }
 

@@ -358,6 +358,19 @@ describe('planes over the primary one', () => {
     },
   );
 
+  it('that lie lowest are over black: straight alpha darkens them, premultiplied changes nothing', () => {
+    const bench = lit();
+    fill(bench, 0, 0x40804020);
+    show(bench, (4 << 24) | (2 << 4), PITCH / 64);
+    expect(pixels(bench)(1, 1)).toEqual([0x80, 0x40, 0x20]);
+    show(bench, (4 << 24) | (3 << 4), PITCH / 64);
+    expect(pixels(bench)(1, 1)).toEqual([0x20, 0x10, 0x08]);
+    bench.write(0x701a0, 0x80000000);
+    bench.write(0x70198, 0x80000000);
+    show(bench, (4 << 24) | (2 << 4), PITCH / 64);
+    expect(pixels(bench)(1, 1)).toEqual([0x40, 0x20, 0x10]);
+  });
+
   it('are mixed by the matrix, before the palette or behind it', () => {
     const bench = lit();
     fill(bench, 0, 0x00ff8000);
