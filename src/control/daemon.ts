@@ -10,7 +10,7 @@ import type { MediatorApi } from '../mediator/api.js';
 import type { PolicyName } from '../scheduler/index.js';
 import { type DaemonConfig, formatAddress, type TcpAddress } from './config.js';
 import { Definitions } from './definitions/index.js';
-import { mountTree, type Places, placesOf } from './fuse/index.js';
+import { checkOutside, mountTree, outsideMounts, type Places, placesOf } from './fuse/index.js';
 import { createGuests } from './guests.js';
 import { buildApp, readToken } from './http/index.js';
 import { listenTcp, listenUnix } from './listen.js';
@@ -56,7 +56,7 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
   makeStateDir(config.stateDir);
   const token = config.tokenFile === undefined ? undefined : readToken(config.tokenFile);
   const { platform, apertureMiB, apertureBar, policy, stateDir } = config;
-  const mediator = await start({ platform, apertureMiB, apertureBar, policy, stateDir });
+  const mediator = outsideMounts(await start({ platform, apertureMiB, apertureBar, policy, stateDir }));
   undo.push(() => mediator.stop());
 
   const domains = new XenDomains({ mode: config.xen ?? 'off', mediator, log, socket: config.xenstored });
@@ -97,8 +97,10 @@ async function build(config: DaemonConfig, start: StartMediator, log: Log, undo:
     const mounted = mountTree({ tree, path: config.sysfs, log });
     undo.push(async () => mounted.unmount());
     log.info(`sysfs:       ${config.sysfs}`);
+    checkOutside('stateDir', stateDir);
   }
   if (config.vnc !== undefined) {
+    if (config.vnc.kind === 'folder') checkOutside('vnc', config.vnc.path);
     const foreground = () => tree.foregroundVgpu();
     const vnc = new VncDisplays({ place: config.vnc, mediator, screens, log, foreground });
     undo.push(() => vnc.close());

@@ -18,6 +18,7 @@ import {
 } from '../hw/index.js';
 import type { MonitorSetup } from '../mediator/api.js';
 import { brokenRule, choice, flag, record, text } from './checked.js';
+import { checkOutside } from './fuse/index.js';
 
 export const PORT = choice(OUTPUT_PORTS);
 
@@ -84,8 +85,9 @@ function edidOf(given: string): string {
   throw new XengtError('XENGT_E_CONFIG', `edid: ${what} can not be used: ${fault}`);
 }
 
-/** @throws XengtError XENGT_E_IO */
+/** @throws XengtError XENGT_E_IO, XENGT_E_CONFIG */
 export function readEdid(file: string): Uint8Array {
+  checkOutside('edid', file);
   try {
     return readFileSync(file);
   } catch (error) {

@@ -1,10 +1,11 @@
 /** Putting the tree into the host's file system, and taking it out again. */
-import { mkdirSync, statSync, writeSync } from 'node:fs';
+import { mkdirSync, realpathSync, statSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { reasonOf, XengtError } from '../../base/index.js';
 import type { Log } from '../log.js';
 import type { Tree } from '../tree/index.js';
 import { type FuseNative, fuseNative } from './native.js';
+import { noteMount } from './own-mount.js';
 import { Session } from './session.js';
 
 export interface MountOptions {
@@ -25,6 +26,8 @@ export interface Mounted {
 export function mountTree({ tree, path, log }: MountOptions): Mounted {
   const native = fuseNative();
   prepare(native, path);
+  // Before the mount stands: afterwards this would ask ourselves.
+  const real = realpathSync(path);
   const fd = native.fuseOpen();
   if (fd < 0) throw refusal(path, `/dev/fuse can not be opened (${getSystemErrorName(fd)}); load the module fuse`);
   const mounted = native.fuseMount(fd, path);
@@ -32,6 +35,7 @@ export function mountTree({ tree, path, log }: MountOptions): Mounted {
     native.close(fd);
     throw refusal(path, `${getSystemErrorName(mounted)}; mounting needs CAP_SYS_ADMIN (root, or a user namespace)`);
   }
+  const forget = noteMount(real);
   let unmounted = false;
   const session = new Session({
     tree,
@@ -54,6 +58,7 @@ export function mountTree({ tree, path, log }: MountOptions): Mounted {
   if (typeof pump === 'number') {
     native.fuseUnmount(path);
     native.close(fd);
+    forget();
     throw refusal(path, getSystemErrorName(pump));
   }
   return {
@@ -61,6 +66,7 @@ export function mountTree({ tree, path, log }: MountOptions): Mounted {
       if (unmounted) return;
       unmounted = true;
       const gone = native.fuseUnmount(path);
+      forget();
       native.fuseStop(pump);
       // Whoever still has a file open gets ENOTCONN from here on.
       native.close(fd);
