@@ -12,7 +12,7 @@ const CATALOGUE = {
     remedy: 'Send the token of `tokenFile` as `Authorization: Bearer …`, or open `/?token=…` in a browser.',
   },
   XENGT_E_NOT_FOUND: { status: 404, exit: 4, remedy: 'List what exists with `xengt vgpu list`.' },
-  XENGT_E_EXISTS: { status: 409, exit: 5, remedy: 'Choose another name.' },
+  XENGT_E_EXISTS: { status: 409, exit: 5, remedy: 'Choose another name, or remove what has it.' },
   XENGT_E_NO_SPACE: { status: 507, exit: 6, remedy: 'Remove a vGPU or choose a smaller type.' },
   XENGT_E_BUSY: { status: 409, exit: 5, remedy: 'Detach the guest first.' },
   XENGT_E_NO_FAILSAFE: {

@@ -17,7 +17,11 @@ export async function createGuests(
   packageRoot: string,
   log: Log,
 ): Promise<void> {
-  for (const spec of [...config.vgpus, ...replays(config.replay, config.vgpus)]) await create(spec, mediator, log);
+  const wanted = [...config.vgpus, ...replays(config.replay, config.vgpus)];
+  // A replayed guest needs the number and the place in the device that it had: before the others take them.
+  const isReplay = ({ transport }: VgpuSpec) => transport.kind === 'replay';
+  const ordered = [...wanted.filter(isReplay), ...wanted.filter((spec) => !isReplay(spec))];
+  for (const spec of ordered) await create(spec, mediator, log);
   if (config.demo && config.vgpus.length + config.replay.length === 0) await createDemo(mediator, packageRoot, log);
 }
 

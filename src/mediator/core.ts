@@ -189,7 +189,7 @@ export class MediatorCore {
     const type = spec.type === undefined ? vgpuTypes(this.platform).at(-1)! : resolveType(spec.type, this.platform);
     if (spec.grant) checkGrant(spec.grant);
     if (spec.grant && this.members.has(spec.grant.vgpu)) {
-      throw new XengtError('XENGT_E_EXISTS', `vGPU id ${spec.grant.vgpu}, which the journal needs, is in use`);
+      throw new XengtError('XENGT_E_EXISTS', `vGPU ${spec.grant.vgpu} exists, and the journal needs that number`);
     }
     // Before anything is taken: what is wrong with a monitor leaves nothing behind.
     const outputs = spec.ports?.map(outputOf);

@@ -56,8 +56,8 @@ describe('a daemon that starts', () => {
       vgpus: [{ name: 'j', type: 'V5_8', transport: { kind: 'vfio-user', socket: '/a' } }],
       replay: ['/x/j.xj', '/y/j.xj', '/z/i915 6.12 (probe).xj', '/1.xj'],
     });
-    expect(rig.mediator.specs.map(({ name }) => name)).toEqual(['j', 'j-2', 'j-3', 'i915-6.12-probe', 'replay-1']);
-    expect(rig.mediator.specs[1]).toEqual({ name: 'j-2', transport: { kind: 'replay', file: '/x/j.xj', loop: true } });
+    expect(rig.mediator.specs.map(({ name }) => name)).toEqual(['j-2', 'j-3', 'i915-6.12-probe', 'replay-1', 'j']);
+    expect(rig.mediator.specs[0]).toEqual({ name: 'j-2', transport: { kind: 'replay', file: '/x/j.xj', loop: true } });
   });
 
   test('serves nothing over TCP when metrics are off', async () => {

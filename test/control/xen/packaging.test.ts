@@ -44,6 +44,7 @@ describe('the systemd unit', () => {
 
   test('comes back after a crash, and is there before guests are started', () => {
     expect(values('Restart')).toEqual(['on-failure']);
+    expect(values('RestartPreventExitStatus')).toEqual(['2 5 6']);
     expect(values('Before')).toEqual(['xendomains.service']);
     expect(values('After').join(' ')).toContain('xenstored.service');
   });
