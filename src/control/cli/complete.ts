@@ -112,7 +112,8 @@ _xengt() {
     *) compadd -- \${(f)said} ;;
   esac
 }
-compdef _xengt xengt
+# Loaded at the first TAB, this file is the function itself, which that TAB is for; else somebody sources it.
+if [[ $funcstack[1] == _xengt ]]; then _xengt "$@"; else compdef _xengt xengt; fi
 `,
   fish: `# fish completion of xengt: xengt completion fish > ~/.config/fish/completions/xengt.fish
 function __xengt_complete

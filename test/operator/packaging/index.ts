@@ -1,5 +1,5 @@
-/** The Debian package: made from the tree, installed in a clean root, used there, and taken away without a trace. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+/** The Debian package: made from the tree, installed in a clean root, used there, run by systemd, and taken away without a trace. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,50 +12,24 @@ import { cacheFolder, projectRoot } from '../../guest/paths.js';
 import { dropPartials, withCacheLock } from '../../guest/provision/cache.js';
 import type { Progress } from '../../guest/provision/progress.js';
 import { runCommand } from '../../guest/provision/run-command.js';
+import { everything, Machine } from '../machine.js';
+import { checkCompletions } from './completion.js';
+import { packageMade } from './deb.js';
+import { inside } from './inside.js';
 import { provisionCleanRoot } from './root.js';
+import { checkPurge, checkUnit } from './unit.js';
 
 type Check = (what: string, good: boolean, saw?: string) => void;
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
 const START_MS = 60_000;
-const RUN_MS = 120_000;
-
-/** Runs a command in the root, with nothing of this machine's environment. */
-function inside(root: string, ...command: string[]): Promise<Ran> {
-  const env = {
-    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-    LC_ALL: 'C.UTF-8',
-    DEBIAN_FRONTEND: 'noninteractive',
-    HOME: '/root',
-  };
-  return new Promise((resolve) => {
-    execFile('chroot', [root, ...command], { env, timeout: RUN_MS, maxBuffer: 1 << 24 }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err });
-    });
-  });
-}
-
-const both = ({ code, out, err }: Ran) => `exit ${code}: ${out}${err}`;
-
-/** @returns the package's file */
-async function build(folder: string): Promise<string> {
-  const script = join(projectRoot(), 'scripts', 'package-deb.mjs');
-  return (await runCommand(process.execPath, [script, folder], { cwd: projectRoot() })).trim();
-}
-
 const digestOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 async function checkFiles(root: string, check: Check): Promise<void> {
   const verified = await inside(root, 'dpkg', '--verify', 'xengt');
-  check('what is installed is what was packed', verified.code === 0 && verified.out === '', both(verified));
+  check('what is installed is what was packed', verified.code === 0 && verified.out === '', everything(verified));
   for (const unit of ['xengt.service', 'xengt-qemu.service']) {
     const looked = await inside(root, 'systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${unit}`);
-    check(`systemd takes ${unit}`, looked.code === 0 && looked.out === '' && looked.err === '', both(looked));
+    check(`systemd takes ${unit}`, looked.code === 0 && looked.out === '' && looked.err === '', everything(looked));
   }
   const pages = await inside(
     root,
@@ -64,29 +38,20 @@ async function checkFiles(root: string, check: Check): Promise<void> {
     'for page in /usr/share/man/man1/xengt*; do echo "$page"; mandoc -T lint -W warning "$page" || exit; done',
   );
   const count = pages.out.trim().split('\n').length;
-  check('mandoc has nothing to say about the pages of the manual', pages.code === 0 && count > 15, both(pages));
+  check('mandoc has nothing to say about the pages of the manual', pages.code === 0 && count > 15, everything(pages));
   const shown = await inside(root, 'sh', '-c', 'mandoc -T utf8 /usr/share/man/man1/xengt-serve.1.gz');
   // Bold is overstruck.
   const text = shown.out.replaceAll(/.[\b]/g, '');
-  check('a page can be read', text.includes('--token-file') && text.includes('EXIT STATUS'), both(shown));
+  check('a page can be read', text.includes('--token-file') && text.includes('EXIT STATUS'), everything(shown));
 }
 
 async function checkProgram(root: string, check: Check): Promise<void> {
   const version = await inside(root, 'xengt', '--version');
-  check('xengt --version is that of the tree', version.out.trim() === packageInfo().version, both(version));
+  check('xengt --version is that of the tree', version.out.trim() === packageInfo().version, everything(version));
   const doctor = await inside(root, 'xengt', 'doctor');
   const healthy =
     doctor.code === 0 && /^ok +Node\.js/m.test(doctor.out) && /^ok +native addon +loaded/m.test(doctor.out);
-  check("the distribution's Node.js and the addon are good", healthy, both(doctor));
-  const script = [
-    'source /usr/share/bash-completion/completions/xengt',
-    'COMP_WORDS=(xengt vgpu re)',
-    'COMP_CWORD=2',
-    '_xengt',
-    `echo "\${COMPREPLY[*]}"`,
-  ].join('\n');
-  const completed = await inside(root, 'bash', '-c', script);
-  check('bash completes commands', completed.out.trim() === 'remove reset revive', both(completed));
+  check("the distribution's Node.js and the addon are good", healthy, everything(doctor));
 }
 
 async function started(daemon: ChildProcess): Promise<string> {
@@ -126,30 +91,39 @@ async function checkDaemon(root: string, check: Check): Promise<void> {
     '--socket',
     '/run/xengt/desk.sock',
   );
-  check('a vGPU can be made', made.code === 0, both(made));
+  check('a vGPU can be made', made.code === 0, everything(made));
   const list = await inside(root, 'xengt', '--json', 'vgpu', 'list');
   check(
     'and is listed',
     (JSON.parse(list.out) as { name: string }[]).some(({ name }) => name === 'desk'),
-    both(list),
+    everything(list),
   );
   const ended = new Promise<number | null>((resolve) => daemon.once('exit', resolve));
   daemon.kill('SIGTERM');
   check('it ends when it is told to', (await ended) === 0, `${daemon.exitCode}`);
 }
 
-async function checkRemoval(root: string, check: Check): Promise<void> {
-  const purged = await inside(root, 'dpkg', '--purge', 'xengt');
-  check('dpkg purges it', purged.code === 0, both(purged));
-  const left = [
-    'usr/lib/xengt',
-    'usr/share/xengt',
-    'usr/share/doc/xengt',
-    'etc/default/xengt',
-    'usr/bin/xengt',
-    'var/lib/xengt',
-  ];
-  const there = left.filter((path) => existsSync(join(root, path)));
+const TRACES = [
+  'usr/lib/xengt',
+  'usr/share/xengt',
+  'usr/share/doc/xengt',
+  'etc/default/xengt',
+  'usr/bin/xengt',
+  'usr/lib/systemd/system/xengt-qemu.service',
+  'var/lib/xengt',
+];
+
+/** The root booted, with systemd as process 1. */
+async function checkMachine(root: string, check: Check): Promise<void> {
+  const machine = await Machine.boot(root);
+  try {
+    await checkUnit(machine, check);
+    await checkCompletions(machine, ['desk'], check);
+    await checkPurge(machine, check);
+  } finally {
+    await machine.stop();
+  }
+  const there = TRACES.filter((path) => existsSync(join(root, path)));
   check('nothing of it is left', there.length === 0, there.join());
 }
 
@@ -165,18 +139,19 @@ export async function packaging(check: Check, progress: Progress): Promise<void>
   try {
     progress('making the package, twice');
     await runCommand('npm', ['run', '--silent', 'build:console'], { cwd: projectRoot() });
-    const deb = await build(join(folder, 'one'));
-    const again = await build(join(folder, 'two'));
+    const deb = await packageMade(join(folder, 'one'));
+    const again = await packageMade(join(folder, 'two'));
     check('the same tree makes the same package', digestOf(deb) === digestOf(again));
     // A root of its own: what a run leaves there when it is interrupted is not in the next one's way.
     await runCommand('cp', ['-a', '--reflink=auto', clean, root]);
     copyFileSync(deb, join(root, 'root', basename(deb)));
     const installed = await inside(root, 'dpkg', '--install', join('/root', basename(deb)));
-    check('dpkg installs it in a clean root', installed.code === 0, both(installed));
+    check('dpkg installs it in a clean root', installed.code === 0, everything(installed));
     await checkFiles(root, check);
     await checkProgram(root, check);
     await checkDaemon(root, check);
-    await checkRemoval(root, check);
+    progress('booting the root');
+    await checkMachine(root, check);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,11 +1,23 @@
-/** A clean Debian root that has what the package depends on, systemd and mandoc to look at what it brings, and nothing else. */
+/** A clean Debian root that has what the package depends on, systemd, mandoc and shells to look at what it brings, and nothing else. */
 import type { Progress } from '../../guest/provision/progress.js';
 import { type DebianRoot, debianRoot } from '../debian-root.js';
 
 const CLEAN: DebianRoot = {
   name: 'clean',
-  recipe: 1,
-  packages: ['nodejs', 'libstdc++6', 'systemd', 'mandoc'],
+  recipe: 4,
+  packages: [
+    'nodejs',
+    'libstdc++6',
+    'systemd',
+    'systemd-sysv',
+    'apt',
+    'curl',
+    'mdevctl',
+    'mandoc',
+    'zsh',
+    'fish',
+    'bash-completion',
+  ],
   says: 'what the package depends on (about a minute)',
 };
 
