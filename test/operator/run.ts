@@ -6,6 +6,7 @@ import { reasonOf } from '../../src/base/index.js';
 import { type Progress, showProgress } from '../guest/provision/progress.js';
 import { consoleAndScreens } from './console/index.js';
 import { definitions } from './definitions/index.js';
+import { guide } from './guide/index.js';
 import { load } from './load/index.js';
 import { mdevctl } from './mdevctl/index.js';
 import { monitors } from './monitors/index.js';
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, (check: Check, progress: Progress) => Promi
   console: consoleAndScreens,
   screens,
   packaging,
+  guide,
   load,
 };
 
