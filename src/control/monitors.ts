@@ -18,7 +18,7 @@ import {
 } from '../hw/index.js';
 import type { MonitorSetup } from '../mediator/api.js';
 import { brokenRule, choice, flag, record, text } from './checked.js';
-import { checkOutside } from './fuse/index.js';
+import { checkOutside } from './own-mount.js';
 
 export const PORT = choice(OUTPUT_PORTS);
 

@@ -6,6 +6,7 @@ let rig: Rig;
 beforeEach(async () => {
   rig = await startRig({
     vgpus: [
+      // Its number is 2: the replayed guest is made first.
       { name: 'a', vm: 'desk "one"', type: 'V5_8', transport: { kind: 'vfio-user', socket: '/a' } },
       { name: 'b', type: 'V5_4', transport: { kind: 'replay', file: '/b.xj', loop: true } },
     ],
@@ -113,7 +114,7 @@ test('each family has its type and help', async () => {
 
 test('values are exactly what the mediator counted, labelled by vGPU name, VM and engine', async () => {
   rig.mediator.uptime = 20_000;
-  rig.mediator.seconds.set(1, 0.1 + 0.2).set(2, 12345.678901234);
+  rig.mediator.seconds.set(2, 0.1 + 0.2).set(1, 12345.678901234);
   rig.mediator.violations = 2;
   rig.mediator.unanswered = 1;
   const families = await scrape();
@@ -204,9 +205,9 @@ test('one scrape asks the mediator once, and many at the same time share', async
 });
 
 test('a second scrape shows the totals again, not their sum, and a removed vGPU is gone', async () => {
-  rig.mediator.seconds.set(1, 5);
+  rig.mediator.seconds.set(2, 5);
   await scrape();
-  rig.mediator.seconds.set(1, 6);
+  rig.mediator.seconds.set(2, 6);
   await ask(rig.socket, '/v1/vgpus/b', { method: 'DELETE' });
   expect(samples(await scrape(), 'xengt_vgpu_gpu_seconds_total')).toEqual({
     'xengt_vgpu_gpu_seconds_total{vgpu="a",vm="desk \\"one\\"",engine="RCS"}': 6,

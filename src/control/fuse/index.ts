@@ -3,5 +3,4 @@
  * small, errors and permissions come out exactly as in sysfs, and nothing needs to be installed.
  */
 export { type Mounted, mountTree } from './mount.js';
-export { checkOutside, outsideMounts } from './own-mount.js';
 export { type Places, placesOf } from './places.js';

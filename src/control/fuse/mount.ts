@@ -3,9 +3,9 @@ import { mkdirSync, realpathSync, statSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { reasonOf, XengtError } from '../../base/index.js';
 import type { Log } from '../log.js';
+import { noteMount } from '../own-mount.js';
 import type { Tree } from '../tree/index.js';
 import { type FuseNative, fuseNative } from './native.js';
-import { noteMount } from './own-mount.js';
 import { Session } from './session.js';
 
 export interface MountOptions {

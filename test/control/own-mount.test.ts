@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { checkOutside, noteMount, outsideMounts } from '../../../src/control/fuse/own-mount.js';
-import { FakeMediator } from '../fake-mediator.js';
+import { checkOutside, noteMount, outsideMounts } from '../../src/control/own-mount.js';
+import { FakeMediator } from './fake-mediator.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'xengt-own-')));
 const tree = join(folder, 'tree');

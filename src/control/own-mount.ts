@@ -4,8 +4,8 @@
  */
 import { readlinkSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
-import { XengtError } from '../../base/index.js';
-import type { MediatorApi, VgpuSpec } from '../../mediator/api.js';
+import { XengtError } from '../base/index.js';
+import type { MediatorApi, VgpuSpec } from '../mediator/api.js';
 
 /** As the kernel does (path_resolution(7)). */
 const MOST_LINKS = 40;
