@@ -168,10 +168,12 @@ i915_parameter() {
 # A test has a session of its own: what it does to its process group when it dies must not reach init.
 step_igt() {
   set -- $1
-  local seconds=$1 test=$2 subtest=$3 log=/share/$2${3:+@$3} capture=0 code mark
+  local seconds=$1 test=$2 subtest=$3 log=/share/$2${3:+@$3} capture=0 patience=20000 code mark
   # Reading out a hung GPU through a trapped aperture is a million accesses: only for tests of what was read.
-  case $test@$subtest in gem_exec_capture@* | i915_hangman@ | i915_hangman@+ | i915_hangman@*error-state*) capture=1 ;; esac
+  case $test@$subtest in gem_exec_capture@* | i915_hangman@ | i915_hangman@+ | i915_hangman@*error-state*) capture=1 patience=0 ;; esac
   i915_parameter error_capture $capture
+  # That may take longer than the 20 s after which i915 gives a request up.
+  i915_parameter request_timeout_ms $patience
   # A list too long for this line.
   [ "$subtest" = + ] && subtest=$(cat "/share/$test.wanted")
   mark="xengt $test $number"
