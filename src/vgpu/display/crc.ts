@@ -76,8 +76,15 @@ export class PipeCrcs {
     const picture = source === NOTHING ? null : captureScreen(this.#host, memory, pipe, this.#palettes.of(pipe), only);
     // Of a picture that cannot be decoded nobody can say that it is like another: it is unlike each.
     if (picture === null) return crc32(Uint32Array.of(frame), 0);
-    this.#next[pipe] = now + (picture.width * picture.height * PIXEL_NS + picture.spent) / SHARE;
+    this.#next[pipe] = now + ((picture.width * picture.height * PIXEL_NS + picture.spent) * this.#pipes()) / SHARE;
     return crc32(picture.rgba, 0);
+  }
+
+  /** How many share the time. */
+  #pipes(): number {
+    let count = 0;
+    for (let pipe = 0; pipe < PIPE_COUNT; pipe++) if (this.enabled(pipe)) count++;
+    return count;
   }
 
   #control(pipe: number): number {
