@@ -47,7 +47,6 @@ mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=755 tmpfs run
-hostname xengt-rig
 exec chroot . /usr/bin/env -i container=xengt-rig PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   setpriv --bounding-set -sys_module,-sys_time,-sys_boot -- /usr/lib/systemd/systemd --log-target=journal
 `;
