@@ -32,6 +32,11 @@ interface Done {
   readonly log: string;
 }
 
+/** By its name: of a test that is run as a whole only the test's name tells. */
+export function putsToSleep({ test, subtest }: Subtest): boolean {
+  return /suspend|hibernate|(^|-)s[34]\b/i.test(`${test} ${subtest}`);
+}
+
 export class IgtMachine {
   readonly #options: IgtOptions;
   /** The folder that guests write the tests' output to. */
@@ -116,7 +121,8 @@ export class IgtMachine {
   async runMany(test: string, subtests: readonly string[]): Promise<Done & { failsafe: string | null }> {
     const guest = await this.#ready();
     writeFileSync(join(this.#share, `${test}.wanted`), subtests.join(','));
-    const done = await this.#once(guest, { test, subtest: subtests.length === 0 ? '' : '+' });
+    const sleeps = subtests.some((subtest) => putsToSleep({ test, subtest }));
+    const done = await this.#once(guest, { test, subtest: subtests.length === 0 ? '' : '+' }, sleeps);
     const { state, reason } = await this.#options.client.vgpu(this.#vgpuId);
     const failsafe = state === 'failsafe' ? (reason ?? '') : null;
     const ended = failsafe === null && done.code !== null && verdictOf(done.code) !== 'timeout';
@@ -149,12 +155,12 @@ export class IgtMachine {
     this.#guest = null;
   }
 
-  async #once(guest: Guest, subtest: Subtest): Promise<Done> {
+  async #once(guest: Guest, subtest: Subtest, sleeps = putsToSleep(subtest)): Promise<Done> {
     const { limitSeconds } = this.#options;
     let code: number | null = null;
     try {
       const argument = `${limitSeconds} ${subtest.test} ${subtest.subtest}`.trimEnd();
-      ({ code } = await guest.step('igt', argument, (limitSeconds + GRACE_SECONDS) * 1000));
+      ({ code } = await guest.step(sleeps ? 'igt-apart' : 'igt', argument, (limitSeconds + GRACE_SECONDS) * 1000));
     } catch (error) {
       // A guest that says nothing more: the subtest has taken it along.
       if (!(error instanceof XengtError)) throw error;

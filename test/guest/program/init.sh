@@ -13,6 +13,7 @@
 #   next-picture     show the next one
 #   igt-setup        mount the disk with IGT and the folder shared with the host, insert the second card's module
 #   igt:SECONDS TEST [SUBTEST]   one IGT test or subtest for at most so long; its output goes to the shared folder
+#   igt-apart:…      the same without the shared folder, for tests that put the machine to sleep
 #   igt-list:WORDS, igt-subtests:TEST   what there is, to the shared folder
 #   mesa-setup       mount the disk with Mesa and the folder shared with the host
 #   program:SECONDS NAME COMMAND   a shell command on the disk for at most so long; its output and the kernel log of that
@@ -114,12 +115,16 @@ step_display() {
   done
 }
 
+mount_share() {
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share
+}
+
 step_share() {
   while read -r module; do
     insert "$module" </dev/null || return 1
   done </modules/storage
   mkdir -p /share
-  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share /share
+  mount_share
 }
 
 # The disk becomes a root file system at folder $1, with all that a kernel shows in one; the shared folder is at /share.
@@ -165,17 +170,37 @@ i915_parameter() {
   done
 }
 
-# A test has a session of its own: what it does to its process group when it dies must not reach init.
 step_igt() {
-  set -- $1
-  local seconds=$1 test=$2 subtest=$3 log=/share/$2${3:+@$3} capture=0 patience=20000 code mark
+  run_igt /share $1
+}
+
+# The device behind the shared folder comes out of a sleep without its queues, for its driver has no part in that: it is
+# let go of before, and taken anew.
+step_igt_apart() {
+  local device code
+  mkdir -p /run/apart && cp /share/*.wanted /run/apart 2>/dev/null
+  umount /share || return 1
+  run_igt /run/apart $1
+  code=$?
+  for device in /sys/bus/virtio/drivers/9pnet_virtio/virtio*; do
+    echo "${device##*/}" >/sys/bus/virtio/drivers/9pnet_virtio/unbind
+    echo "${device##*/}" >/sys/bus/virtio/drivers/9pnet_virtio/bind
+  done
+  mount_share && cp /run/apart/* /share && rm -r /run/apart || return 1
+  return $code
+}
+
+# FOLDER SECONDS TEST [SUBTEST]. A test has a session of its own: what it does to its process group when it dies must not
+# reach init.
+run_igt() {
+  local folder=$1 seconds=$2 test=$3 subtest=$4 log=$1/$3${4:+@$4} capture=0 patience=20000 code mark
   # Reading out a hung GPU through a trapped aperture is a million accesses: only for tests of what was read.
   case $test@$subtest in gem_exec_capture@* | i915_hangman@ | i915_hangman@+ | i915_hangman@*error-state*) capture=1 patience=0 ;; esac
   i915_parameter error_capture $capture
   # That may take longer than the 20 s after which i915 gives a request up.
   i915_parameter request_timeout_ms $patience
   # A list too long for this line.
-  [ "$subtest" = + ] && subtest=$(cat "/share/$test.wanted")
+  [ "$subtest" = + ] && subtest=$(cat "$folder/$test.wanted")
   mark="xengt $test $number"
   echo "$mark" >/dev/kmsg
   cd /igt/tmp
@@ -242,6 +267,7 @@ run_step() {
     sh) sh -c "$argument" </dev/null ;;
     sleep) sleep "$argument" ;;
     igt-setup) step_igt_setup ;;
+    igt-apart) step_igt_apart "$argument" ;;
     mesa-setup) mount_disk /mesa ;;
     igt-list) step_igt_list "$argument" ;;
     igt-subtests) step_igt_subtests "$argument" ;;
