@@ -258,10 +258,11 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Device reset (FLR, VMM reset): back to the state of a vGPU that was just made, also out of failsafe. */
   reset(): void {
     const { arbiter } = this.#options;
+    // A reset out of D3 is part of a resume: the guest neither announces its address spaces again nor looks at PVINFO again.
+    const known = this.pci.d3Entered && this.notified;
     this.resets.device++;
     arbiter.reset(this.id, this.platform.engines);
     this.ggtt.invalidateAll();
-    // A reset out of D3 is part of a resume: the guest does not announce its address spaces again.
     if (!this.pci.d3Entered) this.#ppgtt?.destroyAll();
     for (let i = 0; i < this.grant.fenceCount; i++) arbiter.writeFence(this.id, i, 0, 0);
     for (const engine of this.platform.engines) arbiter.setHwsp(this.id, engine, 0);
@@ -269,6 +270,7 @@ export class Vgpu implements TrapSink, ArbiterEvents {
     this.pci.reset();
     this.#opregion.reset();
     this.#initialise();
+    this.notified = known;
   }
 
   #initialise(): void {

@@ -12,6 +12,9 @@ const RCS_BASE = ENGINES[RCS]!.mmioBase;
 const RESET_RCS = 1 << ENGINES[RCS]!.resetBit;
 const IDLE_STATUS = 2;
 const PVINFO_PAGE = 0x78000;
+/** Power state in PCI configuration space. */
+const PMCSR = 0xd4;
+const D3HOT = 3;
 /** Short enough that the model need not execute seconds of an endless batch. */
 const HANG_LIMITS = { checkNs: 1e6, stuckNs: 12e6, runNs: 40e6 };
 
@@ -179,6 +182,37 @@ describe('device reset', () => {
   });
 
   test('makes the driver look at PVINFO again before it may switch execlists on', () => {
+    driver.vgpu.reset();
+    driver.startEngine(RCS);
+    expect(driver.vgpu.reason).toMatch(/never looked at PVINFO/);
+  });
+});
+
+describe('a device reset on the way out of D3', () => {
+  beforeEach(() => {
+    expect(works(driver, 7)).toBe(true);
+    driver.write(PMCSR, D3HOT, 2, SPACE.CONFIG);
+    driver.vgpu.reset();
+  });
+
+  /** A driver that resumes does all but to look at PVINFO and to announce its address spaces. */
+  function resume(): void {
+    driver.enableDevice();
+    driver.enableInterrupts();
+    for (const engine of driver.vgpu.platform.engines) driver.startEngine(engine);
+  }
+
+  test('lets the driver go on where it was', () => {
+    resume();
+    expect(works(driver, 9)).toBe(true);
+    expect(works(neighbour, 9)).toBe(true);
+    expect(driver.vgpu.state).toBe('attached');
+    expect(machine.core.gpu.oracle.violations).toBe(0);
+  });
+
+  test('is one of its own: the next reset is of a driver that starts anew', () => {
+    resume();
+    expect(works(driver, 9)).toBe(true);
     driver.vgpu.reset();
     driver.startEngine(RCS);
     expect(driver.vgpu.reason).toMatch(/never looked at PVINFO/);

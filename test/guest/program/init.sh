@@ -4,6 +4,7 @@
 #
 #   probe            insert i915 and what it depends on; module parameters come from the command line (i915.x=y)
 #   reload[:N]       remove and insert i915 again, N times
+#   asleep:SECONDS   suspend to RAM, until the clock wakes the machine
 #   exec:N           N submissions over all engines, results checked
 #   load:WORDS       xengt-load with these words
 #   console:TEXT     clear the text console, write TEXT to it, and report the glyphs it is drawn with
@@ -89,6 +90,13 @@ step_reload() {
     echo "XENGT RELOADED left=$((count - 1))"
     count=$((count - 1))
   done
+}
+
+step_asleep() {
+  echo 0 >/sys/class/rtc/rtc0/wakealarm
+  echo "+$1" >/sys/class/rtc/rtc0/wakealarm || return 1
+  echo mem >/sys/power/state || return 1
+  echo "XENGT AWAKE"
 }
 
 step_console() {
@@ -204,7 +212,7 @@ run_igt() {
   mark="xengt $test $number"
   echo "$mark" >/dev/kmsg
   cd /igt/tmp
-  HOME=/tmp setsid timeout -k 5 "$seconds" chroot /igt "/usr/libexec/igt-gpu-tools/$test" \
+  HOME=/tmp setsid timeout -k 5 "$seconds" chroot /igt /usr/bin/busybox env PATH=/usr/sbin:/usr/bin "/usr/libexec/igt-gpu-tools/$test" \
     ${subtest:+--run-subtest "$subtest"} </dev/null >"$log" 2>&1
   code=$?
   cd /
@@ -271,7 +279,7 @@ run_step() {
     mesa-setup) mount_disk /mesa ;;
     igt-list) step_igt_list "$argument" ;;
     igt-subtests) step_igt_subtests "$argument" ;;
-    probe | reload | console | display | share | igt | program | dmesg | hold | poweroff) "step_$name" "$argument" ;;
+    probe | reload | asleep | console | display | share | igt | program | dmesg | hold | poweroff) "step_$name" "$argument" ;;
     *) echo "no step is called $name"; false ;;
   esac
   code=$?

@@ -13,10 +13,10 @@ import { type Progress, throttled } from './progress.js';
 import { runIsolated } from './run-command.js';
 
 const SUITE = 'forky';
-/** The tests load and unload drivers themselves, by kmod's library and the index that its depmod makes. */
-const PACKAGES = ['igt-gpu-tools-tests', 'busybox-static', 'kmod'];
+/** The tests load and unload drivers themselves, by kmod's library and the index that its depmod makes, and sleep by rtcwake. */
+const PACKAGES = ['igt-gpu-tools-tests', 'busybox-static', 'kmod', 'util-linux'];
 /** Raised whenever the recipe below changes, so that an old disk is not taken for the new one. */
-const RECIPE = 2;
+const RECIPE = 4;
 
 /** What a package's installation would have linked, and where a guest mounts things. */
 const LINKS = ['bin', 'sbin', 'lib', 'lib64'];
@@ -53,6 +53,8 @@ async function extract(root: string, progress: Progress): Promise<void> {
   );
   for (const path of UNWANTED) rmSync(join(root, path), { recursive: true, force: true });
   for (const name of LINKS) if (!existsSync(join(root, name))) symlinkSync(`usr/${name}`, join(root, name));
+  // Some tests call other programs by a shell.
+  symlinkSync('busybox', join(root, 'usr/bin/sh'));
   for (const name of MOUNT_POINTS) mkdirSync(join(root, name), { recursive: true });
 }
 

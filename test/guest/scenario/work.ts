@@ -1,10 +1,12 @@
-/** Two guests at the same time: probe, work on all engines, driver reload; then one is killed and the other goes on. */
+/** Two guests at the same time: probe, work on all engines, driver reload, suspend to RAM; then one is killed and the other goes on. */
 import type { Guest } from '../qemu.js';
 import { bootAndProbe, checkKernelLog, execute, type Scene, type Seat, title } from './scene.js';
 
 const SUBMISSIONS = 600;
 const SUBMISSIONS_AFTER_RELOAD = 200;
 const RELOADS = 2;
+/** The clock has steps of a second. */
+const ASLEEP_SECONDS = 3;
 const DETACH_LIMIT_MS = 10_000;
 
 async function work(scene: Scene, seat: Seat): Promise<Guest | undefined> {
@@ -19,6 +21,9 @@ async function work(scene: Scene, seat: Seat): Promise<Guest | undefined> {
     const seen = reload.lines.slice(-5).join('\n        ');
     checks.check(`${who}: rmmod and insmod of i915 work twice`, reload.code === 0 && reloads === RELOADS, seen);
     await execute(scene, guest, `${who}, driver reloaded`, SUBMISSIONS_AFTER_RELOAD);
+    const asleep = await guest.step('asleep', ASLEEP_SECONDS);
+    checks.check(`${who}: sleeps (S3) and wakes`, asleep.code === 0, asleep.lines.slice(-5).join('\n        '));
+    await execute(scene, guest, `${who}, awake again`, SUBMISSIONS_AFTER_RELOAD);
     await checkKernelLog(scene, guest, who);
     return guest;
   });
