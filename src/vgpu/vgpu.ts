@@ -258,12 +258,16 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   /** Device reset (FLR, VMM reset): back to the state of a vGPU that was just made, also out of failsafe. */
   reset(): void {
     const { arbiter } = this.#options;
-    // A reset out of D3 is part of a resume: the guest neither announces its address spaces again nor looks at PVINFO again.
-    const known = this.pci.d3Entered && this.notified;
+    // A reset out of D3 is part of a resume: the guest neither announces its address spaces nor looks at PVINFO again, and i915 of
+    // Linux 6.1 does not write its GGTT again, which hardware keeps in memory (public i915_gem_gtt of 6.1, i915_ggtt_resume).
+    const resumes = this.pci.d3Entered;
+    const known = resumes && this.notified;
     this.resets.device++;
     arbiter.reset(this.id, this.platform.engines);
-    this.ggtt.invalidateAll();
-    if (!this.pci.d3Entered) this.#ppgtt?.destroyAll();
+    if (!resumes) {
+      this.ggtt.invalidateAll();
+      this.#ppgtt?.destroyAll();
+    }
     for (let i = 0; i < this.grant.fenceCount; i++) arbiter.writeFence(this.id, i, 0, 0);
     for (const engine of this.platform.engines) arbiter.setHwsp(this.id, engine, 0);
     this.#failsafe = null;

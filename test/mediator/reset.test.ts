@@ -195,6 +195,13 @@ describe('a device reset on the way out of D3', () => {
     driver.vgpu.reset();
   });
 
+  test('keeps its GGTT, as memory does', () => {
+    driver.write(PMCSR, D3HOT, 2, SPACE.CONFIG);
+    driver.writeGgtt(driver.guest.ggttBase + 9, 0x201001);
+    driver.vgpu.reset();
+    expect(driver.read(0x800000 + 8 * (driver.guest.ggttBase + 9), 8)).toBe(0x201001);
+  });
+
   /** A driver that resumes does all but to look at PVINFO and to announce its address spaces. */
   function resume(): void {
     driver.enableDevice();
