@@ -240,6 +240,8 @@ export class Vgpu implements TrapSink, ArbiterEvents {
       scanProcesses: this.#scanProcesses,
     });
     this.lastDropped = null;
+    // In whichever power state the last guest was when it went.
+    this.pci.d3Entered = false;
     this.reset();
   }
 
@@ -259,8 +261,9 @@ export class Vgpu implements TrapSink, ArbiterEvents {
   reset(): void {
     const { arbiter } = this.#options;
     // A reset out of D3 is part of a resume: the guest neither announces its address spaces nor looks at PVINFO again, and i915 of
-    // Linux 6.1 does not write its GGTT again, which hardware keeps in memory (public i915_gem_gtt of 6.1, i915_ggtt_resume).
-    const resumes = this.pci.d3Entered;
+    // Linux 6.1 reads the GGTT's last entry and takes the others to have lasted, as hardware has them in memory (seen in a journal
+    // of it). A guest that has lost its vGPU has nothing to resume.
+    const resumes = this.pci.d3Entered && this.#failsafe === null;
     const known = resumes && this.notified;
     this.resets.device++;
     arbiter.reset(this.id, this.platform.engines);

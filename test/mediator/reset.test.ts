@@ -202,6 +202,23 @@ describe('a device reset on the way out of D3', () => {
     expect(driver.read(0x800000 + 8 * (driver.guest.ggttBase + 9), 8)).toBe(0x201001);
   });
 
+  test('is none of the next guest, nor of a driver that had lost its vGPU', () => {
+    const entry = 0x800000 + 8 * (driver.guest.ggttBase + 9);
+    driver.writeGgtt(driver.guest.ggttBase + 9, 0x201001);
+    driver.write(PMCSR, D3HOT, 2, SPACE.CONFIG);
+    driver.vgpu.detach();
+    driver.bus.attach();
+    expect(driver.read(entry, 8)).toBe(0);
+
+    driver.bringUp();
+    driver.writeGgtt(driver.guest.ggttBase + 9, 0x201001);
+    driver.vgpu.failsafe('it broke a rule');
+    driver.write(PMCSR, D3HOT, 2, SPACE.CONFIG);
+    driver.vgpu.reset();
+    expect(driver.read(entry, 8)).toBe(0);
+    expect(driver.vgpu.notified).toBe(false);
+  });
+
   /** A driver that resumes does all but to look at PVINFO and to announce its address spaces. */
   function resume(): void {
     driver.enableDevice();

@@ -13,6 +13,18 @@ import { isUuid, type State, vmNumber } from './state.js';
 /** Where the mdev layout stands: as below /sys, with the address that the integrated GPU has on every PC. */
 export const PARENT = 'class/mdev_bus/0000:00:02.0';
 
+/** What is done when 1 is written. */
+const order = (kind: 'revive' | 'reset' | 'remove', doc: string): Row<VgpuInfo> => ({
+  name: kind,
+  mode: WO,
+  type: '1',
+  doc,
+  write: (vgpu, text) => {
+    wholeOf(text, kind, 1, 1);
+    return [{ kind, vgpu }];
+  },
+});
+
 const rows: readonly Row<VgpuInfo>[] = [
   { name: 'id', mode: RO, type: 'number', doc: "The vGPU's id.", read: ({ id }) => `${id}` },
   { name: 'name', mode: RO, type: 'text', doc: "The operator's name for it.", read: ({ name }) => name },
@@ -105,26 +117,11 @@ const rows: readonly Row<VgpuInfo>[] = [
     doc: 'What its first active pipe shows; empty when nothing is shown.',
     read: ({ mode }) => (mode === null ? '' : `${mode.width}x${mode.height}@${Math.round(mode.refreshHz)}`),
   },
-  {
-    name: 'revive',
-    mode: WO,
-    type: '1',
-    doc: 'Takes it out of failsafe; its guest finds a device that was just reset. EBUSY where it is in none.',
-    write: (vgpu, text) => {
-      wholeOf(text, 'revive', 1, 1);
-      return [{ kind: 'revive', vgpu }];
-    },
-  },
-  {
-    name: 'reset',
-    mode: WO,
-    type: '1',
-    doc: 'Resets its PCI device under its guest, whose driver does not expect that. EBUSY while a journal is written.',
-    write: (vgpu, text) => {
-      wholeOf(text, 'reset', 1, 1);
-      return [{ kind: 'reset', vgpu }];
-    },
-  },
+  order('revive', 'Takes it out of failsafe; its guest finds a device that was just reset. EBUSY where it is in none.'),
+  order(
+    'reset',
+    'Resets its PCI device under its guest, whose driver does not expect that. EBUSY while a journal is written.',
+  ),
   {
     name: 'snapshot',
     mode: GROUP_RO,
@@ -132,16 +129,7 @@ const rows: readonly Row<VgpuInfo>[] = [
     doc: 'What its driver has made of the device up to now: configuration space, registers that are not zero, what is mapped and queued.',
     live: async ({ id }, mediator) => snapshotText(await mediator.snapshot(id)),
   },
-  {
-    name: 'remove',
-    mode: WO,
-    type: '1',
-    doc: 'Removes it, also from under a guest.',
-    write: (vgpu, text) => {
-      wholeOf(text, 'remove', 1, 1);
-      return [{ kind: 'remove', vgpu }];
-    },
-  },
+  order('remove', 'Removes it, also from under a guest.'),
 ];
 
 function guestLine(transport: VgpuInfo['transport']): string {
